@@ -1,0 +1,2 @@
+//! CodePop.
+fn main() {}

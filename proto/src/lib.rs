@@ -1,0 +1,39 @@
+//! The contract of CodePop as Rust: generated messages, clients and servers, one module a package, and the descriptor
+//! set from which the gateway builds its routes.
+//!
+//! The `.proto` files under `codepop/` are the source of everything here; read those first.
+#![allow(missing_docs, unreachable_pub, clippy::all, clippy::unwrap_used, clippy::expect_used, rustdoc::all)]
+
+/// All files of the contract with options and comments, as an encoded `FileDescriptorSet`.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+
+macro_rules! package {
+    ($(#[$doc:meta])* $name:ident, $package:literal) => {
+        $(#[$doc])*
+        pub mod $name {
+            pub mod v1 {
+                tonic::include_proto!($package);
+            }
+        }
+    };
+}
+
+/// Packages by their own path, as the generated code refers to them.
+pub mod codepop {
+    package!(accounts, "codepop.accounts.v1");
+    package!(catalog, "codepop.catalog.v1");
+    package!(inventory, "codepop.inventory.v1");
+    package!(journal, "codepop.journal.v1");
+    package!(mesh, "codepop.mesh.v1");
+    package!(nodes, "codepop.nodes.v1");
+    package!(operator, "codepop.operator.v1");
+    package!(options, "codepop.options.v1");
+    package!(roles, "codepop.roles.v1");
+    package!(stores, "codepop.stores.v1");
+}
+
+pub use codepop::{
+    accounts::v1 as accounts, catalog::v1 as catalog, inventory::v1 as inventory, journal::v1 as journal,
+    mesh::v1 as mesh, nodes::v1 as nodes, operator::v1 as operator, options::v1 as options, roles::v1 as roles,
+    stores::v1 as stores,
+};
