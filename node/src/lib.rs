@@ -1,1 +1,4 @@
-//! CodePop.
+//! The CodePop node.
+
+pub mod clock;
+pub mod storage;
