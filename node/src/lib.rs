@@ -1,4 +1,10 @@
 //! The CodePop node.
 
+pub mod app;
+pub mod auth;
 pub mod clock;
+pub mod identity;
+pub mod journal;
 pub mod storage;
+#[cfg(test)]
+pub(crate) mod testing;

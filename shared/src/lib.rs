@@ -9,3 +9,4 @@ pub mod number;
 
 pub use code::Code;
 pub use failure::Failure;
+pub mod identity;

@@ -11,7 +11,7 @@ mod tx;
 pub mod types;
 mod writer;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use futures::future::BoxFuture;
 use tokio::sync::watch;
@@ -22,7 +22,7 @@ pub use self::{
     tx::{Conn, Signals, SqliteAsync, Tx},
 };
 use self::{open::Connections, writer::Writer};
-use crate::clock::Clock;
+use crate::{clock::Clock, identity::Author};
 
 /// The node's database. Cheap to clone.
 #[derive(Clone)]
@@ -30,16 +30,24 @@ pub struct Db {
     readers: Connections,
     writer: Writer,
     clock: Arc<Clock>,
+    author: Arc<Author>,
+    fence: Arc<RwLock<Option<String>>>,
     kind: &'static str,
 }
 
 impl Db {
     /// Opens the database and brings it to the newest schema; names the migrations that it ran.
-    pub async fn open(location: &Location, clock: Arc<Clock>) -> Result<(Self, Vec<String>), Error> {
+    pub async fn open(
+        location: &Location,
+        clock: Arc<Clock>,
+        author: Arc<Author>,
+    ) -> Result<(Self, Vec<String>), Error> {
         let connections = Connections::writer(location)?;
         let migrated = migrate::migrate(&connections).await?;
-        let writer = Writer::spawn(connections, Arc::clone(&clock));
-        Ok((Self { readers: Connections::readers(location)?, writer, clock, kind: location.kind() }, migrated))
+        let writer = Writer::spawn(connections, Arc::clone(&clock), Arc::clone(&author));
+        let readers = Connections::readers(location)?;
+        let fence = Arc::default();
+        Ok((Self { readers, writer, clock, author, fence, kind: location.kind() }, migrated))
     }
 
     /// Reads. Each statement sees what was committed before it.
@@ -76,7 +84,40 @@ impl Db {
         E: From<Error> + Send + 'static,
         F: for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<R, E>> + Send + 'static,
     {
+        if let Some(why) = self.fenced() {
+            return Err(Error::Fenced(why).into());
+        }
         self.writer.write(operation).await
+    }
+
+    /// As [`Db::write`], for what others said: goes on when the node takes no writes of its own.
+    pub async fn receive<R, E, F>(&self, operation: F) -> Result<R, E>
+    where
+        R: Send + 'static,
+        E: From<Error> + Send + 'static,
+        F: for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<R, E>> + Send + 'static,
+    {
+        self.writer.write(operation).await
+    }
+
+    /// Takes no writes of this node's own from now on, and says why.
+    pub fn fence(&self, why: String) {
+        *self.fence.write().unwrap_or_else(PoisonError::into_inner) = Some(why);
+    }
+
+    /// Why the node takes no writes, when it does not.
+    pub fn fenced(&self) -> Option<String> {
+        self.fence.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Who signs what is written.
+    pub fn author(&self) -> &Arc<Author> {
+        &self.author
+    }
+
+    /// The node's clock.
+    pub fn clock(&self) -> &Arc<Clock> {
+        &self.clock
     }
 
     /// Changes whenever committed events were appended or accepted.
@@ -91,7 +132,8 @@ impl Db {
 
     async fn reader(&self) -> Result<Tx, Error> {
         let conn = self.readers.get().await?;
-        Ok(Tx { conn, clock: Arc::clone(&self.clock), signals: Signals::default() })
+        let (clock, author) = (Arc::clone(&self.clock), Arc::clone(&self.author));
+        Ok(Tx { conn, clock, author, signals: Signals::default() })
     }
 }
 

@@ -7,7 +7,7 @@ use diesel_async::{
     AsyncPgConnection, pooled_connection::deadpool::Object, sync_connection_wrapper::SyncConnectionWrapper,
 };
 
-use crate::clock::Clock;
+use crate::{clock::Clock, identity::Author};
 
 /// SQLite behind an async face.
 pub type SqliteAsync = SyncConnectionWrapper<SqliteConnection>;
@@ -34,6 +34,8 @@ pub struct Tx {
     pub(crate) conn: Conn,
     /// The node's clock.
     pub clock: Arc<Clock>,
+    /// Who signs what is written.
+    pub author: Arc<Author>,
     /// What is to be done after the commit.
     pub signals: Signals,
 }

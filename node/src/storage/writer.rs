@@ -7,7 +7,7 @@ use futures::{FutureExt, future::BoxFuture};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{Conn, Error, Signals, Tx, open::Connections};
-use crate::clock::Clock;
+use crate::{clock::Clock, identity::Author};
 
 /// Writes that may wait. At 4,000 a second it is a quarter of a second of work; more is answered `overloaded`.
 const QUEUE_MAX: usize = 1_024;
@@ -29,10 +29,10 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn spawn(connections: Connections, clock: Arc<Clock>) -> Self {
+    pub(crate) fn spawn(connections: Connections, clock: Arc<Clock>, author: Arc<Author>) -> Self {
         let (jobs, queue) = mpsc::channel(QUEUE_MAX);
         let (wake, journal) = watch::channel(0);
-        tokio::spawn(Task { connections, clock, queue, wake }.run());
+        tokio::spawn(Task { connections, clock, author, queue, wake }.run());
         Self { jobs, journal }
     }
 
@@ -72,6 +72,7 @@ impl Writer {
 struct Task {
     connections: Connections,
     clock: Arc<Clock>,
+    author: Arc<Author>,
     queue: mpsc::Receiver<Job>,
     wake: watch::Sender<u64>,
 }
@@ -93,7 +94,8 @@ impl Task {
 
     /// One transaction for the whole batch.
     async fn transact(&self, conn: Conn, batch: &mut Vec<Job>) {
-        let mut tx = Tx { conn, clock: Arc::clone(&self.clock), signals: Signals::default() };
+        let (clock, author) = (Arc::clone(&self.clock), Arc::clone(&self.author));
+        let mut tx = Tx { conn, clock, author, signals: Signals::default() };
         let mut replies = Vec::with_capacity(batch.len());
         let mut fate = tx.begin().await;
         for job in batch.drain(..) {

@@ -1,0 +1,3 @@
+//! x
+mod author;
+pub use author::Author;
