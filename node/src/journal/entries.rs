@@ -76,6 +76,13 @@ impl Outcome {
         Self { state: State::Applied, reason: None, live: 0, erase: true }
     }
 
+    /// As it is, but without the body: for what is withheld about a deleted user.
+    #[must_use]
+    pub fn without_body(mut self) -> Self {
+        self.erase = true;
+        self
+    }
+
     /// Not applied.
     pub fn withheld(state: State, reason: impl Into<String>) -> Self {
         Self { state, reason: Some(reason.into()), live: 0, erase: false }
