@@ -231,11 +231,13 @@ pub async fn quarantined(tx: &mut Tx) -> Result<Vec<Withheld>, Error> {
 /// Empties the bodies of all events about a user, but for the kinds that say nothing personal. The emptied hold no field
 /// any more.
 pub async fn erase_about(tx: &mut Tx, subject: i64, but: &[&str]) -> Result<(), Error> {
+    use diesel::BoolExpressionMethods as _;
     on!(tx, conn => diesel::update(
             events::table
                 .filter(events::subject.eq(subject))
                 .filter(events::kind.ne_all(but.iter().copied()))
-                .filter(events::body.ne(Vec::<u8>::new())),
+                // What came without a body, before it was known why, waits no longer.
+                .filter(events::body.ne(Vec::<u8>::new()).or(events::state.eq(State::Quarantined as i16))),
         )
         .set((
             events::body.eq(Vec::<u8>::new()),

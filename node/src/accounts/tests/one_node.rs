@@ -246,6 +246,12 @@ on_both!(what_is_settled_as_erased_loses_its_body, async |node: Node| {
     assert!(events(&node.db, stamp.stream).await[0].message().is_some());
     settle(waiting.without_body()).await.map_err(|error: storage::Error| error).unwrap();
     assert!(events(&node.db, stamp.stream).await[0].message().is_none());
+    // Once it is known that the user is deleted, it waits no longer.
+    let counts =
+        async || node.db.read(|tx| Box::pin(entries::counts(tx))).await.map_err(|e: storage::Error| e).unwrap();
+    assert_eq!(counts().await, (1, 1, 0));
+    say(&node.db, UserDeleted { user: 101_000, ..UserDeleted::default() }).await.unwrap();
+    assert_eq!(counts().await, (2, 0, 0));
 });
 
 on_both!(tokens_are_held_against_the_rows, async |node: Node| {
