@@ -5,6 +5,8 @@ pub mod auth;
 pub mod clock;
 pub mod identity;
 pub mod journal;
+pub mod mesh;
+pub mod replication;
 pub mod storage;
 #[cfg(test)]
 pub(crate) mod testing;

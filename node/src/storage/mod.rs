@@ -125,6 +125,11 @@ impl Db {
         self.writer.journal()
     }
 
+    /// Changes whenever the registry of nodes does.
+    pub fn registry_changes(&self) -> watch::Receiver<u64> {
+        self.writer.registry()
+    }
+
     /// `sqlite` or `postgres`.
     pub fn kind(&self) -> &'static str {
         self.kind

@@ -26,19 +26,26 @@ type Job = Box<dyn for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, (bool, Reply)> + 
 pub(crate) struct Writer {
     jobs: mpsc::Sender<Job>,
     journal: watch::Receiver<u64>,
+    registry: watch::Receiver<u64>,
 }
 
 impl Writer {
     pub(crate) fn spawn(connections: Connections, clock: Arc<Clock>, author: Arc<Author>) -> Self {
         let (jobs, queue) = mpsc::channel(QUEUE_MAX);
         let (wake, journal) = watch::channel(0);
-        tokio::spawn(Task { connections, clock, author, queue, wake }.run());
-        Self { jobs, journal }
+        let (wake_registry, registry) = watch::channel(0);
+        tokio::spawn(Task { connections, clock, author, queue, wake, wake_registry }.run());
+        Self { jobs, journal, registry }
     }
 
     /// Changes whenever committed events were appended or accepted.
     pub(crate) fn journal(&self) -> watch::Receiver<u64> {
         self.journal.clone()
+    }
+
+    /// Changes whenever the registry of nodes does.
+    pub(crate) fn registry(&self) -> watch::Receiver<u64> {
+        self.registry.clone()
     }
 
     /// Runs `operation` in a transaction; its effect is on disk when this returns `Ok`.
@@ -75,6 +82,7 @@ struct Task {
     author: Arc<Author>,
     queue: mpsc::Receiver<Job>,
     wake: watch::Sender<u64>,
+    wake_registry: watch::Sender<u64>,
 }
 
 impl Task {
@@ -123,6 +131,9 @@ impl Task {
     async fn after_commit(&self, mut tx: Tx) {
         if tx.signals.journal {
             self.wake.send_modify(|version| *version += 1);
+        }
+        if tx.signals.registry {
+            self.wake_registry.send_modify(|version| *version += 1);
         }
         if tx.signals.erased
             && let Err(error) = tx.empty_log().await
