@@ -10,6 +10,7 @@ use std::{
 
 use codepop_node::{
     authority::Register,
+    config::{self, Action, Database},
     identity::{DataLock, Error, Expected, NodeIdentity, NodeSettings, OperatorIdentity},
 };
 use codepop_shared::{
@@ -287,6 +288,29 @@ fn a_database_password_is_never_printed() {
     }
     let help = ok(&node_in(dir.path(), &["run", "--help"], &[("DATABASE_URL", "postgres://u:hunter2@h/d")]));
     assert!(help.contains("DATABASE_URL") && !help.contains("hunter2"));
+}
+
+#[test]
+fn run_takes_what_init_stored_unless_told_otherwise() {
+    let chain = Chain::new();
+    let place = ["--lat", "41.7", "--lon", "-111.8", "--hub", "https://hub.example.org:7100"];
+    let identity = ["init", "--data-dir", "s", "--type", "STORE", "--name", "Logan", "--region", "C"];
+    ok(&chain.node(&[&identity[..], &place].concat()));
+    let dir = chain.path("s").to_string_lossy().into_owned();
+    let run = |args: &[&str]| match config::read([&["codepop-node", "run", "--data-dir", &dir], args].concat()) {
+        Ok(Action::Run(config)) => config,
+        other => panic!("{other:?}"),
+    };
+    let stored = run(&[]);
+    assert_eq!((stored.display_name.as_str(), stored.api_url.as_str()), ("Logan", "https://127.0.0.1:7101"));
+    assert_eq!(stored.hub_urls, ["https://hub.example.org:7100"]);
+    assert_eq!(stored.place.map(|place| place.latitude), Some(41.7));
+    assert_eq!((stored.database, stored.peer_down_after.as_millis()), (Database::Sqlite, 6_000));
+    assert_eq!(stored.expected.node_id, Some(NodeSettings::require(&chain.path("s")).unwrap().uuid));
+
+    let told = run(&["--name", "Other", "--listen", "10.0.0.1:7", "--database-url", "postgresql://u:hunter2@h/d"]);
+    assert_eq!((told.display_name.as_str(), told.api_url.as_str()), ("Other", "https://10.0.0.1:7"));
+    assert!(matches!(told.database, Database::Postgres(_)) && !format!("{told:?}").contains("hunter2"));
 }
 
 #[test]
