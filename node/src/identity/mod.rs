@@ -1,10 +1,12 @@
 //! Who this node is: its settings, its certificate and its two keys, and the lock on its data directory. The certificate
 //! decides; settings and environment may only agree with it.
 
+mod author;
 mod lock;
 mod operator;
 mod settings;
 
+pub use author::Author;
 pub use lock::DataLock;
 pub use operator::{OPERATOR_EVENT_KEY_FILE, OperatorIdentity};
 pub use settings::{NodeSettings, SETTINGS_FILE};
@@ -111,6 +113,11 @@ impl NodeIdentity {
         }
         expected.agree(&id, &files.certificate)?;
         Ok(Self { id, signing_key, certificate, credentials })
+    }
+
+    /// The node as author of events and tokens.
+    pub fn author(&self) -> Author {
+        Author::new(self.id.clone(), self.signing_key.clone())
     }
 }
 

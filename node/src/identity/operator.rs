@@ -8,7 +8,7 @@ use codepop_shared::{
 };
 use ed25519_dalek::SigningKey;
 
-use super::{Error, content, read_event_key, require};
+use super::{Author, Error, content, read_event_key, require};
 
 /// The operator's event key in the authority's folder.
 pub const OPERATOR_EVENT_KEY_FILE: &str = "operator-event.key";
@@ -39,6 +39,11 @@ impl OperatorIdentity {
         }
         let signing_key = read_event_key(&event_key, credentials.certified())?;
         Ok(Self { credentials, signing_key })
+    }
+
+    /// The operator as author of events.
+    pub fn author(&self) -> Author {
+        Author::new(self.credentials.certified().id.clone(), self.signing_key.clone())
     }
 }
 
