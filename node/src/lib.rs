@@ -13,6 +13,7 @@ pub mod identity;
 pub mod journal;
 pub mod mesh;
 pub mod replication;
+pub mod server;
 pub mod storage;
 #[cfg(test)]
 pub(crate) mod testing;
