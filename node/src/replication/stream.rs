@@ -75,11 +75,16 @@ impl Replicator {
     where
         S: FrameStream<Item = Result<ReplicationFrame, Status>> + Unpin + Send,
     {
-        let session = Session::new(self.db.author().id.clone(), peer.clone(), self.pushes_to(peer));
+        let mut session = Session::new(self.db.author().id.clone(), peer.clone(), self.pushes_to(peer));
+        // What we have must be known before the peer's hello is looked at.
+        let hello = match self.db.read(|tx| Box::pin(streams::all(tx))).await {
+            Ok(known) => session.hello(&known),
+            Err(error) => return End::Storage(error),
+        };
         let run = Run { of: self, peer, session: Mutex::new(session), wake: Notify::new(), out };
         let end = tokio::select! {
             () = cut.cancelled() => End::Cut,
-            end = run.greet_and_send() => end,
+            end = run.send(hello) => end,
             end = run.receive(inbound) => end,
             end = run.tick() => end,
         };
@@ -121,13 +126,7 @@ impl Run<'_> {
         self.session.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn greet_and_send(&self) -> End {
-        // Fresh from the database: whether the peer holds more of us than we do is judged by it.
-        let known = match self.of.db.read(|tx| Box::pin(streams::all(tx))).await {
-            Ok(known) => known,
-            Err(error) => return End::Storage(error),
-        };
-        let hello = self.session().hello(&known);
+    async fn send(&self, hello: Frame) -> End {
         if let Err(end) = self.put(hello).await {
             return end;
         }
@@ -204,7 +203,6 @@ impl Run<'_> {
             match output {
                 Output::Send(frame) => self.put(frame).await?,
                 Output::Accept(events) => self.accept(events).await?,
-                Output::Fence { stream, have, peer_has } => self.fence(&stream.1.to_string(), have, peer_has).await,
                 Output::Close(why) => return Err(End::Fault(why.to_owned())),
             }
         }
@@ -219,6 +217,9 @@ impl Run<'_> {
             Err(accept::Error::Storage(error)) => return Err(End::Storage(error)),
         };
         metrics::counter!("codepop_events_received_total").increment(taken.new as u64);
+        if let Some((have, made)) = taken.forgotten {
+            self.fence(&taken.reached.0.1.to_string(), have, made).await;
+        }
         let outputs = self.session().took_in(count, Some(taken.reached), taken.gap);
         for output in outputs {
             if let Output::Send(frame) = output {
@@ -228,10 +229,10 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// The peer knows of writes that this database has lost.
-    async fn fence(&self, audience: &str, have: u64, peer_has: u64) {
+    /// The peer has writes of this node that its database has lost, with our own signature.
+    async fn fence(&self, audience: &str, have: u64, made: u64) {
         let why = format!(
-            "This node's database is older than what its peers hold of it: stream {audience} ends at {have} here, and at {peer_has} at {}. \
+            "This node's database is older than what its peers hold of it: stream {audience} ends at {have} here, but this node signed event {made}, which {} holds. \
              It was restored from a backup or cloned. It takes no writes until it gets a new certificate (pki issue --replaces).",
             self.peer.uuid
         );
