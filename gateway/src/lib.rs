@@ -1,1 +1,9 @@
-//! CodePop.
+//! REST in, gRPC out. The gateway builds its routes, its JSON and its OpenAPI page from the descriptors of a contract,
+//! finds nodes, picks the right one and fails over. It knows no product.
+//!
+//! Read [`contract`] first, then `json`, `router`, `upstream`, and `server`, which joins them.
+
+pub mod contract;
+mod json;
+mod router;
+pub mod upstream;
