@@ -1,0 +1,125 @@
+//! A certificate read into what the program decides on: the id, the event key, how long it is good.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use ed25519_dalek::VerifyingKey;
+use rustls_pki_types::{CertificateDer, UnixTime};
+use webpki::KeyUsage;
+use x509_parser::{certificate::X509Certificate, extensions::GeneralName, prelude::FromDer as _};
+
+use super::{CaCertificate, Error, KeyId, SpiffeId, key_id};
+
+/// What stands before the 64 hexadecimal digits of the event key in a certificate's second URI SAN.
+pub const EVENT_KEY_URI: &str = "urn:codepop:event-key:";
+
+/// Largest certificate that is looked at; real ones have about 700 bytes.
+const DER_MAX: usize = 8 * 1024;
+
+/// A certificate's content. [`Certified::parse`] only reads; it is proven by [`Certified::verify`] or by a TLS handshake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certified {
+    /// Who it is.
+    pub id: SpiffeId,
+    /// The key that signs its events; none for gateways.
+    pub event_key: Option<VerifyingKey>,
+    /// The certificate's bytes.
+    pub der: Vec<u8>,
+    /// Not good before.
+    pub not_before: DateTime<Utc>,
+    /// Not good after.
+    pub not_after: DateTime<Utc>,
+}
+
+impl Certified {
+    /// Reads a certificate. Proves nothing.
+    ///
+    /// # Errors
+    /// It is not of the shape that the authority makes.
+    pub fn parse(der: &[u8]) -> Result<Self, Error> {
+        if der.len() > DER_MAX {
+            return Err(Error::Malformed("longer than 8 KiB"));
+        }
+        let (rest, x509) = X509Certificate::from_der(der).map_err(|_| Error::Malformed("not X.509"))?;
+        if !rest.is_empty() {
+            return Err(Error::Malformed("bytes follow it"));
+        }
+        let uris = uris(&x509)?;
+        let id: SpiffeId = uris.first().ok_or(Error::Malformed("it has no URI name"))?.parse()?;
+        let event_key = event_key(&id, &uris[1..])?;
+        let validity = x509.validity();
+        let time = |seconds| DateTime::from_timestamp(seconds, 0).ok_or(Error::Malformed("its dates are out of range"));
+        Ok(Self {
+            id,
+            event_key,
+            der: der.to_vec(),
+            not_before: time(validity.not_before.timestamp())?,
+            not_after: time(validity.not_after.timestamp())?,
+        })
+    }
+
+    /// Reads a certificate and proves that the authority signed it for its own chain. Does not look at the clock: what
+    /// is announced in an event is judged alike on every node and at any time.
+    ///
+    /// # Errors
+    /// It is not of the authority's shape, not signed by it, or of another chain.
+    pub fn verify(der: &[u8], ca: &CaCertificate) -> Result<Self, Error> {
+        let certified = Self::parse(der)?;
+        let moment = u64::try_from(certified.not_before.timestamp()).unwrap_or_default();
+        let moment = UnixTime::since_unix_epoch(Duration::from_secs(moment));
+        // Every certificate of a chain is good for clients; servers are the fewer.
+        ca.check(&CertificateDer::from(der), moment, KeyUsage::client_auth())?;
+        certified.of_chain(ca.chain())
+    }
+
+    /// Passes itself on if it belongs to the chain.
+    ///
+    /// # Errors
+    /// [`Error::OtherChain`] otherwise.
+    pub fn of_chain(self, chain: &str) -> Result<Self, Error> {
+        if self.id.chain == chain {
+            return Ok(self);
+        }
+        Err(Error::OtherChain { found: self.id.chain, expected: chain.to_owned() })
+    }
+
+    /// The short name of the event key.
+    pub fn key_id(&self) -> Option<KeyId> {
+        self.event_key.as_ref().map(key_id)
+    }
+
+    /// Whether it is good at `time`.
+    pub fn is_valid_at(&self, time: DateTime<Utc>) -> bool {
+        (self.not_before..=self.not_after).contains(&time)
+    }
+}
+
+fn uris<'a>(x509: &'a X509Certificate<'_>) -> Result<Vec<&'a str>, Error> {
+    let san = x509.subject_alternative_name().map_err(|_| Error::Malformed("its alternative names can't be read"))?;
+    let names = san.map(|san| san.value.general_names.as_slice()).unwrap_or_default();
+    Ok(names
+        .iter()
+        .filter_map(|name| match name {
+            GeneralName::URI(uri) => Some(*uri),
+            _ => None,
+        })
+        .collect())
+}
+
+fn event_key(id: &SpiffeId, uris: &[&str]) -> Result<Option<VerifyingKey>, Error> {
+    let uri = match (id.kind.signs_events(), uris) {
+        (true, [uri]) => uri,
+        (false, []) => return Ok(None),
+        (true, _) => return Err(Error::EventKey("must be there exactly once")),
+        (false, _) => return Err(Error::EventKey("must not be there: gateways sign nothing")),
+    };
+    let digits = uri.strip_prefix(EVENT_KEY_URI).ok_or(Error::EventKey("has another prefix"))?;
+    let mut bytes = [0; 32];
+    hex::decode_to_slice(digits, &mut bytes).map_err(|_| Error::EventKey("must be 64 hexadecimal digits"))?;
+    let key = VerifyingKey::from_bytes(&bytes).map_err(|_| Error::EventKey("is no Ed25519 key"))?;
+    // With a weak key, one signature fits many messages.
+    if key.is_weak() || hex::encode(bytes) != digits {
+        return Err(Error::EventKey("is weak or not spelled in lower case"));
+    }
+    Ok(Some(key))
+}
