@@ -159,9 +159,10 @@ impl Builder<'_> {
         let path = format!("/{}/{}", service.full_name(), self.method.name());
         let success = match options.rest.success_status {
             0 => 200,
-            status => u16::try_from(status).ok().filter(|status| (200..300).contains(status)).ok_or_else(|| {
-                self.error(format!("success_status {status} is no HTTP status of success"))
-            })?,
+            status => u16::try_from(status)
+                .ok()
+                .filter(|status| (200..300).contains(status))
+                .ok_or_else(|| self.error(format!("success_status {status} is no HTTP status of success")))?,
         };
         Ok(Rpc {
             service: service.full_name().to_owned(),
@@ -191,7 +192,8 @@ impl Builder<'_> {
             "" => None,
             name => Some(self.index(self.output, name)?),
         };
-        let spell = |name: &str| self.schema.path(self.input, name).map_or_else(String::new, |path| self.schema.spell(&path));
+        let spell =
+            |name: &str| self.schema.path(self.input, name).map_or_else(String::new, |path| self.schema.spell(&path));
         let shown = template.shown(spell);
         Ok(Binding { method: rule.method.clone(), template, vars, body, response_body, shown })
     }
@@ -218,7 +220,11 @@ impl Builder<'_> {
             return Ok(None);
         }
         let field = &self.schema.message(self.output).fields[self.index(self.output, name)?];
-        if field.kind == Kind::Bool { Ok(Some(field.number)) } else { Err(self.error("ok_when must name a bool field")) }
+        if field.kind == Kind::Bool {
+            Ok(Some(field.number))
+        } else {
+            Err(self.error("ok_when must name a bool field"))
+        }
     }
 
     fn target(&self, route: Option<&route::Target>) -> Result<Target, Error> {
@@ -226,8 +232,12 @@ impl Builder<'_> {
             None | Some(route::Target::AnyStore(false) | route::Target::AnyHub(false)) => Target::Any,
             Some(route::Target::AnyStore(true)) => Target::AnyStore,
             Some(route::Target::AnyHub(true)) => Target::AnyHub,
-            Some(route::Target::StoreField(name)) => Target::Store(self.target_field(name, |kind| kind == Kind::String)?),
-            Some(route::Target::RegionField(name)) => Target::Region(self.target_field(name, |kind| kind == Kind::String)?),
+            Some(route::Target::StoreField(name)) => {
+                Target::Store(self.target_field(name, |kind| kind == Kind::String)?)
+            }
+            Some(route::Target::RegionField(name)) => {
+                Target::Region(self.target_field(name, |kind| kind == Kind::String)?)
+            }
             Some(route::Target::NumberField(name)) => Target::Number(self.target_field(name, |kind| {
                 matches!(kind, Kind::Int32 | Kind::Int64 | Kind::Uint32 | Kind::Uint64 | Kind::Sint32 | Kind::Sint64)
             })?),

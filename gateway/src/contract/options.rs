@@ -31,7 +31,8 @@ impl Options {
         let options = method.options();
         let mut rules = Vec::new();
         if let Some(http) = extension(pool, &options, "google.api.http") {
-            collect_rules(&http, &mut rules).map_err(|what| Error::Contract(format!("{}: {what}", method.full_name())))?;
+            collect_rules(&http, &mut rules)
+                .map_err(|what| Error::Contract(format!("{}: {what}", method.full_name())))?;
         }
         Ok(Self {
             rules,

@@ -141,7 +141,14 @@ impl<'s, 'a> Encoder<'s, 'a> {
         Ok(())
     }
 
-    fn map(&mut self, field: &'s Field, key: Kind, slot: Slot<'a>, bytes: &'a [u8], depth: usize) -> Result<(), Broken> {
+    fn map(
+        &mut self,
+        field: &'s Field,
+        key: Kind,
+        slot: Slot<'a>,
+        bytes: &'a [u8],
+        depth: usize,
+    ) -> Result<(), Broken> {
         self.out.push(b'{');
         let start = self.out.len();
         each(field.number, slot, bytes, |entry| {

@@ -11,7 +11,11 @@ pub(crate) fn params(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_,
 }
 
 fn form_decode(text: &str) -> Cow<'_, str> {
-    if text.contains('+') { Cow::Owned(percent_decode(&text.replace('+', " ")).into_owned()) } else { percent_decode(text) }
+    if text.contains('+') {
+        Cow::Owned(percent_decode(&text.replace('+', " ")).into_owned())
+    } else {
+        percent_decode(text)
+    }
 }
 
 /// Replaces `%41` by `A`. A `%` without two hexadecimal digits stays; bytes that are no UTF-8 become U+FFFD.

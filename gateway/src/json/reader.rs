@@ -259,7 +259,11 @@ impl<'a> Reader<'a> {
 
     /// One level more, if it is still allowed.
     pub(crate) fn deeper(&self, depth: usize) -> Result<usize, Malformed> {
-        if depth < DEPTH_MAX { Ok(depth + 1) } else { Err(self.malformed(format!("nested deeper than {DEPTH_MAX} levels"))) }
+        if depth < DEPTH_MAX {
+            Ok(depth + 1)
+        } else {
+            Err(self.malformed(format!("nested deeper than {DEPTH_MAX} levels")))
+        }
     }
 
     fn skip_list(&mut self, depth: usize) -> Result<(), Malformed> {
@@ -297,7 +301,9 @@ mod tests {
 
     #[test]
     fn json_is_accepted() {
-        for text in ["0", "-1.5e+3", " [ ] ", "{}", r#"{"a":[1,{"b":null}],"c":"\u00e9\ud83e\udd80\n"}"#, "[[],[1 , 2]]"] {
+        for text in
+            ["0", "-1.5e+3", " [ ] ", "{}", r#"{"a":[1,{"b":null}],"c":"\u00e9\ud83e\udd80\n"}"#, "[[],[1 , 2]]"]
+        {
             assert_eq!(check(text), Ok(()), "{text}");
         }
     }
@@ -305,9 +311,32 @@ mod tests {
     #[test]
     fn what_is_not_json_is_refused() {
         for text in [
-            "", "01", "+1", ".5", "1.", "1e", "-", "NaN", "Infinity", "nul", "'a'", "\"a", "\"\t\"", r#""\x""#,
-            r#""\ud800""#, r#""\ud800\u0041""#, "[1,]", "[,1]", "[1 2]", "{\"a\":1,}", "{a:1}", "{\"a\" 1}", "[1", "1 2",
-            "{\"a\":1,\"a\":2}", "// x\n1",
+            "",
+            "01",
+            "+1",
+            ".5",
+            "1.",
+            "1e",
+            "-",
+            "NaN",
+            "Infinity",
+            "nul",
+            "'a'",
+            "\"a",
+            "\"\t\"",
+            r#""\x""#,
+            r#""\ud800""#,
+            r#""\ud800\u0041""#,
+            "[1,]",
+            "[,1]",
+            "[1 2]",
+            "{\"a\":1,}",
+            "{a:1}",
+            "{\"a\" 1}",
+            "[1",
+            "1 2",
+            "{\"a\":1,\"a\":2}",
+            "// x\n1",
         ] {
             assert!(check(text).is_err(), "{text}");
         }

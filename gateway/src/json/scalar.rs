@@ -14,7 +14,13 @@ const NUMBER_CHARS_MAX: usize = 64;
 const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
 
 /// Appends tag and value of a field. The error says what is wrong with the value.
-pub(crate) fn put(schema: &Schema, kind: Kind, number: u32, token: &Token<'_>, out: &mut Vec<u8>) -> Result<(), String> {
+pub(crate) fn put(
+    schema: &Schema,
+    kind: Kind,
+    number: u32,
+    token: &Token<'_>,
+    out: &mut Vec<u8>,
+) -> Result<(), String> {
     wire::put_tag(out, number, wire_type(kind));
     put_bare(schema, kind, token, out)
 }
@@ -95,7 +101,9 @@ fn digits(text: &str) -> Result<Option<i128>, String> {
     if !text.contains(['.', 'e', 'E']) {
         return match text.parse() {
             Ok(value) => Ok(Some(value)),
-            Err(_) if text.trim_start_matches(['-', '+']).bytes().all(|byte| byte.is_ascii_digit()) && text.len() > 1 => {
+            Err(_)
+                if text.trim_start_matches(['-', '+']).bytes().all(|byte| byte.is_ascii_digit()) && text.len() > 1 =>
+            {
                 Ok(None)
             }
             Err(_) => Err("must be a whole number".to_owned()),
@@ -231,7 +239,10 @@ mod tests {
             write_base64(bytes, &mut written);
             let written = String::from_utf8(written).unwrap();
             assert_eq!(base64(&written).as_deref(), Ok(bytes));
-            assert_eq!(base64(&written.trim_end_matches('=').replace('/', "_").replace('+', "-")).as_deref(), Ok(bytes));
+            assert_eq!(
+                base64(&written.trim_end_matches('=').replace('/', "_").replace('+', "-")).as_deref(),
+                Ok(bytes)
+            );
         }
         for text in ["a", "Zh==", "Zg=", "Z===", "Z g=", "Zg==Zg=="] {
             assert!(base64(text).is_err(), "{text}");

@@ -281,7 +281,8 @@ impl Schema {
 
     /// A path in the JSON spelling.
     pub(crate) fn spell(&self, path: &FieldPath) -> String {
-        let names: Vec<&str> = path.0.iter().map(|(message, index)| &*self.message(*message).fields[*index].json).collect();
+        let names: Vec<&str> =
+            path.0.iter().map(|(message, index)| &*self.message(*message).fields[*index].json).collect();
         names.join(".")
     }
 }

@@ -69,7 +69,9 @@ mod tests {
 
     #[test]
     fn what_is_no_time_is_refused() {
-        for text in ["", "yesterday", "2026-02-30T00:00:00Z", "2026-02-02", "2026-02-02T10:00:00", "0000-12-31T23:00:00Z"] {
+        for text in
+            ["", "yesterday", "2026-02-30T00:00:00Z", "2026-02-02", "2026-02-02T10:00:00", "0000-12-31T23:00:00Z"]
+        {
             assert_eq!(through(text), Err(PROBLEM.to_owned()), "{text}");
         }
     }

@@ -22,6 +22,10 @@ pub(crate) enum Endpoint {
     Rpc { rpc: usize, binding: usize },
     /// A path that is no longer served.
     Retired(usize),
+    /// The OpenAPI page.
+    OpenApi,
+    /// The gateway's own health.
+    Health,
 }
 
 /// What a look-up finds.
@@ -63,6 +67,11 @@ impl Router {
             router.add(&retired.method, &retired.template, Endpoint::Retired(index))?;
         }
         Ok(router)
+    }
+
+    /// Adds a path that no contract declares.
+    pub(crate) fn add_path(&mut self, method: &Method, path: &str, endpoint: Endpoint) -> Result<(), Error> {
+        self.add(method, &Template::parse(path)?, endpoint)
     }
 
     fn add(&mut self, method: &Method, template: &Template, endpoint: Endpoint) -> Result<(), Error> {
@@ -134,8 +143,12 @@ impl<'p> Search<'_, 'p> {
     fn pick(&mut self, endpoints: &[(Method, Endpoint)]) -> Option<Endpoint> {
         let found = endpoints.iter().find(|(method, _)| method == self.method);
         if found.is_none() {
-            let new: Vec<Method> =
-                endpoints.iter().map(|(method, _)| method).filter(|method| !self.others.contains(method)).cloned().collect();
+            let new: Vec<Method> = endpoints
+                .iter()
+                .map(|(method, _)| method)
+                .filter(|method| !self.others.contains(method))
+                .cloned()
+                .collect();
             self.others.extend(new);
         }
         found.map(|(_, endpoint)| *endpoint)
@@ -183,7 +196,8 @@ mod tests {
     #[test]
     fn unknown_paths_and_methods_are_told_apart() {
         let router = router();
-        for path in ["/", "", "books", "/nothing", "/books//", "/books/7/pages", "/books//pages/1", &"/x".repeat(5000)] {
+        for path in ["/", "", "books", "/nothing", "/books//", "/books/7/pages", "/books//pages/1", &"/x".repeat(5000)]
+        {
             assert_eq!(router.find(&Method::GET, path), Match::Nothing, "{path}");
         }
         let others = Match::OtherMethods(vec![Method::GET, Method::POST]);

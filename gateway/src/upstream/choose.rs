@@ -115,7 +115,11 @@ fn several(table: &Table, preferred: Option<Uuid>, fits: impl Fn(&Node) -> bool,
     let mut candidates = Vec::with_capacity(ATTEMPTS_MAX);
     candidates.extend(preferred.and_then(|id| table.by_id(id)).filter(usable).cloned());
     let rest = |away: bool| {
-        table.nodes.iter().filter(usable).filter(move |node| node.info.reported_away == away && Some(node.info.id) != preferred)
+        table
+            .nodes
+            .iter()
+            .filter(usable)
+            .filter(move |node| node.info.reported_away == away && Some(node.info.id) != preferred)
     };
     let left = ATTEMPTS_MAX - candidates.len();
     candidates.extend(rest(false).chain(rest(true)).take(left).cloned());

@@ -109,7 +109,11 @@ fn is_single(wanted: &Wanted) -> bool {
 /// How long an attempt may take. While others could still be asked safely, a silent node gets half of what is left.
 fn limit(outgoing: &Outgoing<'_>, candidates_left: usize) -> Instant {
     let (now, deadline) = (Instant::now(), outgoing.call.deadline);
-    if outgoing.rpc.repeatable && candidates_left > 1 { now + deadline.saturating_duration_since(now) / 2 } else { deadline }
+    if outgoing.rpc.repeatable && candidates_left > 1 {
+        now + deadline.saturating_duration_since(now) / 2
+    } else {
+        deadline
+    }
 }
 
 fn verdict(outgoing: &Outgoing<'_>, error: &CallError, node: &Node) -> Verdict {
@@ -121,18 +125,24 @@ fn verdict(outgoing: &Outgoing<'_>, error: &CallError, node: &Node) -> Verdict {
         CallError::Answered(_) => "answered",
     };
     if reason != "answered" {
-        counter!("gateway_upstream_failures_total", "node" => node.info.number.to_string(), "reason" => reason).increment(1);
+        counter!("gateway_upstream_failures_total", "node" => node.info.number.to_string(), "reason" => reason)
+            .increment(1);
         tracing::debug!(node.id = %node.info.id, ?error, "call failed");
     }
     match error {
         CallError::NotSent(_) if Instant::now() >= outgoing.call.deadline => Verdict::Final(late()),
         CallError::NotSent(_) => Verdict::Next(None),
-        CallError::Late if outgoing.rpc.repeatable && Instant::now() < outgoing.call.deadline => Verdict::Next(Some(late())),
+        CallError::Late if outgoing.rpc.repeatable && Instant::now() < outgoing.call.deadline => {
+            Verdict::Next(Some(late()))
+        }
         CallError::Late => Verdict::Final(late()),
         CallError::Lost(_) if outgoing.rpc.repeatable => Verdict::Next(None),
         CallError::Lost(_) => Verdict::Final(
-            Failure::new(Code::Unavailable, "The connection broke before the answer came; it is not known whether the request was carried out.")
-                .retry_after(RETRY_AFTER),
+            Failure::new(
+                Code::Unavailable,
+                "The connection broke before the answer came; it is not known whether the request was carried out.",
+            )
+            .retry_after(RETRY_AFTER),
         ),
         CallError::Answered(status) => {
             let failure = Failure::from(&**status);

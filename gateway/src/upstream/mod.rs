@@ -20,8 +20,8 @@ use std::{
 use tokio::task::JoinHandle;
 
 use self::discovery::{Discovery, Seed};
-pub use self::{security::Security, table::Home};
 pub(crate) use self::{failover::Outgoing, table::Table};
+pub use self::{security::Security, table::Home};
 
 /// How long the start waits for the first round of discovery. Nodes that are away must not keep the gateway from
 /// serving.

@@ -65,10 +65,16 @@ impl Table {
         let home_node = nodes.iter().find(|node| Some(node.info.id) == home.store);
         let place = home.place.or(home_node.and_then(|node| node.info.place));
         let mut nodes: Vec<Arc<Node>> = nodes.into_iter().map(Arc::new).collect();
-        nodes.sort_by(|a, b| preference(a, home, place).partial_cmp(&preference(b, home, place)).unwrap_or(a.info.id.cmp(&b.info.id)));
+        nodes.sort_by(|a, b| {
+            preference(a, home, place).partial_cmp(&preference(b, home, place)).unwrap_or(a.info.id.cmp(&b.info.id))
+        });
         Self {
             by_id: nodes.iter().map(|node| (node.info.id, Arc::clone(node))).collect(),
-            by_number: nodes.iter().filter(|node| node.info.number > 0).map(|node| (node.info.number, Arc::clone(node))).collect(),
+            by_number: nodes
+                .iter()
+                .filter(|node| node.info.number > 0)
+                .map(|node| (node.info.number, Arc::clone(node)))
+                .collect(),
             nodes,
             place,
         }
@@ -83,7 +89,12 @@ impl Table {
     }
 
     /// Healthy stores around a place, nearest first, with their distance in miles where it is known.
-    pub(crate) fn stores_near(&self, place: Option<Place>, except: Uuid, count: usize) -> Vec<(Arc<Node>, Option<f64>)> {
+    pub(crate) fn stores_near(
+        &self,
+        place: Option<Place>,
+        except: Uuid,
+        count: usize,
+    ) -> Vec<(Arc<Node>, Option<f64>)> {
         let place = place.or(self.place);
         let distance = |node: &Node| Some(place?.miles_to(node.info.place?));
         let healthy = |node: &&Arc<Node>| {
