@@ -22,3 +22,6 @@ pub(crate) use schema::{FieldPath, Kind, MessageId, Schema, Shape};
 
 /// How deep messages, lists and maps may nest. Deeper than any contract; keeps the stack small.
 pub(crate) const DEPTH_MAX: usize = 32;
+
+#[cfg(test)]
+mod tests;

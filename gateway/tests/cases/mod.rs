@@ -1,0 +1,7 @@
+//! What the gateway promises, by subject.
+
+mod errors;
+mod failover;
+mod openapi;
+mod rest;
+mod serving;
