@@ -5,6 +5,7 @@
 pub mod authority;
 pub mod code;
 pub mod failure;
+pub mod files;
 pub mod geo;
 pub mod identity;
 pub mod number;

@@ -22,6 +22,9 @@ pub const CERTIFICATE_VALID: Duration = Duration::from_secs(2 * 365 * 24 * 60 * 
 /// How far certificates are dated back, so that a peer whose clock is slow accepts a fresh one.
 const BACKDATED: Duration = Duration::from_secs(60 * 60);
 
+/// Longest common name (RFC 5280, appendix A.1, `ub-common-name`).
+const COMMON_NAME_MAX: usize = 64;
+
 /// Why nothing could be signed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -133,7 +136,8 @@ impl Authority {
             return Err(rcgen::Error::UnsupportedSignatureAlgorithm.into());
         }
         let mut params = CertificateParams::default();
-        params.distinguished_name.push(DnType::CommonName, order.name);
+        let name: String = order.name.chars().take(COMMON_NAME_MAX).collect();
+        params.distinguished_name.push(DnType::CommonName, name);
         params.subject_alt_names = names(&id, order.event_key, order.dns, order.ips)?;
         params.is_ca = IsCa::ExplicitNoCa;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];

@@ -9,11 +9,11 @@ use rustls_pki_types::{CertificateSigningRequestDer, pem::PemObject as _};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{
-    Error, KeyMaterial,
-    keys::{UUID_URI, write_new},
+use super::{Error, KeyMaterial, keys::UUID_URI};
+use crate::{
+    files::write_new,
+    identity::{EVENT_KEY_URI, Kind, NO_REGION},
 };
-use crate::identity::{EVENT_KEY_URI, Kind, NO_REGION};
 
 /// The request's file under the data directory.
 pub const REQUEST_FILE: &str = "request.json";

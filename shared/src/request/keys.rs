@@ -1,10 +1,6 @@
 //! The two private keys of a node: ECDSA P-256 for TLS (what all clients understand), Ed25519 for events and tokens.
 
-use std::{
-    fmt, fs,
-    io::{self, Write as _},
-    path::Path,
-};
+use std::{fmt, fs, io, path::Path};
 
 use ed25519_dalek::{
     Signer as _, SigningKey, VerifyingKey,
@@ -14,7 +10,7 @@ use rcgen::{CertificateParams, DnType, KeyPair, PKCS_ECDSA_P256_SHA256, SanType}
 use uuid::Uuid;
 
 use super::Error;
-use crate::identity::EVENT_KEY_URI;
+use crate::{files::write_private, identity::EVENT_KEY_URI};
 
 /// The TLS key's file.
 pub const KEY_FILE: &str = "node.key";
@@ -119,32 +115,4 @@ fn keep_or_write(path: &Path, fresh: &str) -> Result<String, Error> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => fs::read_to_string(path).map_err(failed),
         Err(error) => Err(failed(error)),
     }
-}
-
-/// Writes a new file that only its owner may read, and waits until it is on disk.
-///
-/// # Errors
-/// The file exists already, or can't be written.
-pub fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
-    write_with(path, content, 0o600)
-}
-
-/// Writes a new file that everybody may read, and waits until it is on disk.
-///
-/// # Errors
-/// The file exists already, or can't be written.
-pub fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
-    write_with(path, content, 0o644)
-}
-
-fn write_with(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
-    #[cfg(not(unix))]
-    let _ = mode;
-    let mut file = options.open(path)?;
-    file.write_all(content)?;
-    file.sync_all()
 }

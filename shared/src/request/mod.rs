@@ -5,7 +5,7 @@ mod file;
 mod keys;
 
 pub use file::{CertificateRequest, REQUEST_FILE};
-pub use keys::{EVENT_KEY_FILE, KEY_FILE, KeyMaterial, write_new, write_private};
+pub use keys::{EVENT_KEY_FILE, KEY_FILE, KeyMaterial};
 
 use std::{
     io,

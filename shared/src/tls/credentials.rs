@@ -26,6 +26,16 @@ pub struct TlsFiles {
 }
 
 impl TlsFiles {
+    /// The files of a node or gateway: `ca.pem`, `node.pem` and `node.key` in a folder.
+    pub fn in_folder(folder: &Path) -> Self {
+        Self { ca: folder.join("ca.pem"), certificate: folder.join("node.pem"), key: folder.join("node.key") }
+    }
+
+    /// The files of the operator: `ca.pem`, `operator.pem` and `operator.key` in a folder.
+    pub fn of_operator(folder: &Path) -> Self {
+        Self { ca: folder.join("ca.pem"), certificate: folder.join("operator.pem"), key: folder.join("operator.key") }
+    }
+
     /// Reads the files.
     ///
     /// # Errors

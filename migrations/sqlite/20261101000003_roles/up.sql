@@ -1,0 +1,15 @@
+-- Who may do what, where.
+
+-- Roles given; a revoked one never comes back.
+CREATE TABLE role_assignments (
+    id BLOB NOT NULL,
+    user_id INTEGER NOT NULL,
+    role INTEGER NOT NULL,
+    scope TEXT NOT NULL,
+    assigned_by INTEGER NOT NULL,
+    assigned_at INTEGER NOT NULL,
+    revoked BOOLEAN NOT NULL,
+    clocks BLOB NOT NULL,
+    PRIMARY KEY (id)
+);
+CREATE INDEX role_assignments_user_id ON role_assignments (user_id);

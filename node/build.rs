@@ -1,0 +1,5 @@
+//! Rebuilds the node when a migration changes: they are embedded in the binary.
+
+fn main() {
+    println!("cargo:rerun-if-changed=../migrations");
+}

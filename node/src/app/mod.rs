@@ -1,0 +1,79 @@
+//! What every feature is handed: the doors to the database, who this node is, and how to fetch an account from peers.
+//! No globals.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use futures::future::BoxFuture;
+use uuid::Uuid;
+
+use crate::{
+    auth::Permit,
+    clock::Clock,
+    identity::Author,
+    storage::{self, Db, Tx},
+};
+
+/// Which account is looked for among peers.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Lookup {
+    /// By the key of the user name.
+    NameKey([u8; 32]),
+    /// By the number of the user.
+    Number(i64),
+}
+
+/// Fetches an account that has not arrived yet from peers.
+pub trait AccountFinder: Send + Sync {
+    /// Asks peers, if there is reason to (this node is behind or a peer is away), and takes in what they say. True when
+    /// something new was taken in, so that looking again is worth it.
+    fn find(&self, account: Lookup) -> BoxFuture<'_, bool>;
+}
+
+/// When a node was last heard on this node's own link. Kept by the mesh.
+pub trait Sightings: Send + Sync {
+    /// When; `None` when it never was.
+    fn last_seen(&self, node: Uuid) -> Option<DateTime<Utc>>;
+}
+
+/// What every feature is handed. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    /// The database.
+    pub db: Db,
+    /// Fetches accounts from peers.
+    pub finder: Arc<dyn AccountFinder>,
+    /// When nodes were last heard.
+    pub sightings: Arc<dyn Sightings>,
+}
+
+impl App {
+    /// Who this node is.
+    pub fn author(&self) -> &Arc<Author> {
+        self.db.author()
+    }
+
+    /// The node's clock.
+    pub fn clock(&self) -> &Arc<Clock> {
+        self.db.clock()
+    }
+
+    /// The read door.
+    pub async fn read<R, E, F>(&self, operation: F) -> Result<R, E>
+    where
+        E: From<storage::Error>,
+        F: for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<R, E>>,
+    {
+        self.db.read(operation).await
+    }
+
+    /// The write door: what is written is on disk when this returns `Ok`.
+    pub async fn write<R, E, F>(&self, _permit: &Permit, operation: F) -> Result<R, E>
+    where
+        R: Send + 'static,
+        E: From<storage::Error> + Send + 'static,
+        F: for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<R, E>> + Send + 'static,
+    {
+        self.db.write(operation).await
+    }
+}

@@ -1,0 +1,197 @@
+//! Who is asking: the caller's certificate, the user for whom it speaks, and what that user may do here.
+
+use std::{net::IpAddr, sync::Arc};
+
+use codepop_proto::{options::Permission, roles::Role};
+use codepop_shared::{
+    Code, Failure,
+    identity::{Kind, SpiffeId},
+};
+use tonic::Request;
+use uuid::Uuid;
+
+/// Where a role holds, or where something is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// One store.
+    Store(Uuid),
+    /// One region.
+    Region(String),
+    /// The whole chain.
+    Chain,
+}
+
+impl Place {
+    /// Reads the form in which events and rows hold it: `store:<uuid>`, `region:<code>` or `chain`.
+    pub fn parse(word: &str) -> Option<Self> {
+        match word.split_once(':') {
+            None if word == "chain" => Some(Self::Chain),
+            Some(("store", uuid)) => Uuid::parse_str(uuid).ok().map(Self::Store),
+            Some(("region", code)) if !code.is_empty() => Some(Self::Region(code.to_owned())),
+            _ => None,
+        }
+    }
+
+    /// The form in which events and rows hold it.
+    pub fn word(&self) -> String {
+        match self {
+            Self::Store(uuid) => format!("store:{uuid}"),
+            Self::Region(code) => format!("region:{code}"),
+            Self::Chain => "chain".to_owned(),
+        }
+    }
+}
+
+/// A role in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// The role.
+    pub role: Role,
+    /// Where it holds.
+    pub place: Place,
+}
+
+impl Grant {
+    /// Whether the role gives `permission` at `at`, a place in region `region`.
+    fn gives(&self, permission: Permission, at: &Place, region: &str) -> bool {
+        let covers = match &self.place {
+            Place::Chain => true,
+            Place::Region(code) => *code == region && *at != Place::Chain,
+            Place::Store(_) => self.place == *at,
+        };
+        covers && role_gives(self.role, permission)
+    }
+}
+
+/// Which role gives which permission.
+fn role_gives(role: Role, permission: Permission) -> bool {
+    match role {
+        Role::SuperAdmin => true,
+        Role::Admin | Role::Manager => {
+            matches!(permission, Permission::StatusRead | Permission::StoreWrite | Permission::InventoryWrite)
+        }
+        Role::LogisticsManager | Role::RepairStaff => permission == Permission::StatusRead,
+        Role::Unspecified | Role::AccountUser | Role::GeneralUser => false,
+    }
+}
+
+/// The user for whom a call is made, as the token says and this node's own state confirms.
+#[derive(Clone, Debug)]
+pub struct User {
+    /// Number of the user.
+    pub number: i64,
+    /// The session.
+    pub session: Uuid,
+    /// When the session's token expires, in microseconds since 1970.
+    pub expires_at_us: i64,
+    /// Roles in force.
+    pub grants: Vec<Grant>,
+}
+
+/// Who is asking.
+#[derive(Clone, Debug)]
+pub struct Actor {
+    /// The certified caller.
+    pub caller: SpiffeId,
+    /// The user for whom it speaks, if there is one.
+    pub user: Option<User>,
+    /// The client's address, as a gateway says it or as the connection shows it.
+    pub client: IpAddr,
+    /// Region of the answering node.
+    pub region: Arc<str>,
+    /// Whether a hub was heard from within the last hour (always, at a hub).
+    pub hub_heard: bool,
+}
+
+impl Actor {
+    /// The actor that the server put into the request.
+    pub fn of<T>(request: &Request<T>) -> Result<Self, Failure> {
+        let actor = request.extensions().get::<Self>().cloned();
+        actor.ok_or_else(|| Failure::new(Code::Internal, "Something went wrong at the node; its log has the details."))
+    }
+
+    /// The user, who must be logged in.
+    pub fn user(&self) -> Result<&User, Failure> {
+        self.user.as_ref().ok_or_else(|| {
+            Failure::new(
+                Code::NotAuthenticated,
+                "Authentication credentials were not provided. Log in and send the token.",
+            )
+        })
+    }
+
+    /// The logged-in user, who must be the one named.
+    pub fn user_is(&self, number: i64) -> Result<&User, Failure> {
+        let user = self.user()?;
+        if user.number == number { Ok(user) } else { Err(forbidden()) }
+    }
+
+    /// Leave to do something at a place, or why not.
+    pub fn may(&self, permission: Permission, at: &Place) -> Result<Permit, Failure> {
+        if self.caller.kind == Kind::Operator && permission == Permission::StatusRead {
+            return Ok(Permit { user: None });
+        }
+        let user = self.user()?;
+        let fitting = |grant: &&Grant| grant.gives(permission, at, &self.region);
+        let local = user.grants.iter().filter(fitting).any(|grant| matches!(grant.place, Place::Store(_)));
+        let wide = user.grants.iter().filter(fitting).any(|grant| !matches!(grant.place, Place::Store(_)));
+        match (local, wide, self.hub_heard) {
+            (true, ..) | (_, true, true) => Ok(Permit { user: Some(user.number) }),
+            (false, true, false) => Err(Failure::new(
+                Code::HubNeeded,
+                "This node has heard from no hub within the last hour; until it does, roles for regions and the chain do not hold here.",
+            )),
+            (false, false, _) => Err(forbidden()),
+        }
+    }
+
+    /// Leave for what anyone may do.
+    pub fn public(&self) -> Permit {
+        Permit { user: self.user.as_ref().map(|user| user.number) }
+    }
+}
+
+fn forbidden() -> Failure {
+    Failure::new(Code::Forbidden, "You do not have permission to perform this action.")
+}
+
+/// Proof that leave was asked and given. The write door wants to see it.
+#[derive(Clone, Debug)]
+pub struct Permit {
+    /// Number of the user who has it, if a user is involved.
+    pub user: Option<i64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn actor(grants: Vec<Grant>, hub_heard: bool) -> Actor {
+        let user = User { number: 100_001, session: Uuid::nil(), expires_at_us: 0, grants };
+        let caller = SpiffeId {
+            chain: "test".into(),
+            kind: Kind::Gateway,
+            region: "-".into(),
+            number: 0,
+            uuid: Uuid::from_u128(1),
+        };
+        Actor { caller, user: Some(user), client: [127, 0, 0, 1].into(), region: "C".into(), hub_heard }
+    }
+
+    #[test]
+    fn a_manager_manages_the_own_store_alone() {
+        let (own, other) = (Place::Store(Uuid::from_u128(7)), Place::Store(Uuid::from_u128(8)));
+        let manager = actor(vec![Grant { role: Role::Manager, place: own.clone() }], false);
+        assert!(manager.may(Permission::InventoryWrite, &own).is_ok());
+        assert_eq!(manager.may(Permission::InventoryWrite, &other).unwrap_err().code, Code::Forbidden);
+        assert_eq!(manager.may(Permission::CatalogWrite, &own).unwrap_err().code, Code::Forbidden);
+    }
+
+    #[test]
+    fn chain_roles_need_a_hub() {
+        let grant = Grant { role: Role::SuperAdmin, place: Place::Chain };
+        assert!(actor(vec![grant.clone()], true).may(Permission::CatalogWrite, &Place::Chain).is_ok());
+        let refused = actor(vec![grant], false).may(Permission::CatalogWrite, &Place::Chain).unwrap_err();
+        assert_eq!(refused.code, Code::HubNeeded);
+    }
+}

@@ -1,0 +1,29 @@
+//! The journal: what this node and others said, as signed events in gapless streams, in the same database and the same
+//! transactions as the rows that they change. It names no shop noun.
+//!
+//! Reading order: [`Audience`], [`Event`], [`Scope`] (who may say what), [`Replicated`] (what a noun says of its events),
+//! [`Merge`] (how concurrent changes merge), [`emit`] (a local write), `streams`, `entries`.
+
+mod audience;
+mod authority;
+pub mod conflicts;
+mod emit;
+pub mod entries;
+mod event;
+mod merge;
+mod replicated;
+pub mod streams;
+
+pub use self::{
+    audience::Audience,
+    authority::Scope,
+    emit::{counter, emit, next_number},
+    entries::{Outcome, State},
+    event::{BODY_MAX, Draft, Event, HEADER_MAX, Hash, Header, Malformed, sha256},
+    merge::{Field, Merge, Stamp},
+    replicated::{Error, Replicated},
+    streams::{Positions, Stream, StreamKey},
+};
+
+#[cfg(test)]
+mod tests;

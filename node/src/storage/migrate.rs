@@ -1,0 +1,52 @@
+//! Brings the database to the schema that this program knows: in order, each step in a transaction. A database that a
+//! newer program has used is refused.
+
+use diesel::{
+    SqliteConnection,
+    migration::{Migration, MigrationSource, MigrationVersion},
+};
+use diesel_async::{AsyncMigrationHarness, AsyncPgConnection};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+use super::{Conn, Error, open::Connections};
+
+const SQLITE: EmbeddedMigrations = embed_migrations!("../migrations/sqlite");
+const POSTGRES: EmbeddedMigrations = embed_migrations!("../migrations/postgres");
+
+/// Runs what is missing and names it, oldest first.
+pub(crate) async fn migrate(writer: &Connections) -> Result<Vec<String>, Error> {
+    match writer.get().await? {
+        Conn::Sqlite(mut object) => object.spawn_blocking(|conn: &mut SqliteConnection| Ok(run(conn, SQLITE))).await?,
+        Conn::Postgres(object) => {
+            let conn: AsyncPgConnection = diesel_async::pooled_connection::deadpool::Object::take(object);
+            // The harness blocks on the connection, so it gets a thread of its own. The connection is closed after it.
+            tokio::task::spawn_blocking(move || run(&mut AsyncMigrationHarness::new(conn), POSTGRES))
+                .await
+                .map_err(|error| Error::Migration(error.to_string()))?
+        }
+    }
+}
+
+fn run<DB, C>(conn: &mut C, known: EmbeddedMigrations) -> Result<Vec<String>, Error>
+where
+    DB: diesel::backend::Backend,
+    C: MigrationHarness<DB>,
+    EmbeddedMigrations: MigrationSource<DB>,
+{
+    let failed = |error: Box<dyn std::error::Error + Send + Sync>| Error::Migration(error.to_string());
+    let names: Vec<MigrationVersion<'static>> = MigrationSource::<DB>::migrations(&known)
+        .map_err(failed)?
+        .iter()
+        .map(|migration: &Box<dyn Migration<DB>>| migration.name().version().as_owned())
+        .collect();
+    if let Some(newer) = conn.applied_migrations().map_err(failed)?.iter().find(|applied| !names.contains(applied)) {
+        return Err(Error::Newer(newer.to_string()));
+    }
+    let pending = conn.pending_migrations(known).map_err(failed)?;
+    let mut done = Vec::with_capacity(pending.len());
+    for migration in pending {
+        let version = conn.run_migration(&migration).map_err(failed)?;
+        done.push(version.to_string());
+    }
+    Ok(done)
+}

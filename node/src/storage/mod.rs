@@ -1,0 +1,152 @@
+//! The database behind two doors: [`Db::read`] and [`Db::write`]. Which database it is, SQLite or PostgreSQL, ends here:
+//! everything above takes `&mut Tx` and writes its leaf queries once, inside [`on!`](crate::on).
+//!
+//! Read [`Db`], then `tx.rs`, `writer.rs`, `open.rs`.
+
+mod error;
+mod migrate;
+mod open;
+pub mod schema;
+mod tx;
+pub mod types;
+mod writer;
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use futures::future::BoxFuture;
+use tokio::sync::watch;
+
+pub use self::{
+    error::Error,
+    open::Location,
+    tx::{Conn, Signals, SqliteAsync, Tx},
+};
+use self::{open::Connections, writer::Writer};
+use crate::{clock::Clock, identity::Author};
+
+/// The node's database. Cheap to clone.
+#[derive(Clone)]
+pub struct Db {
+    readers: Connections,
+    writer: Writer,
+    clock: Arc<Clock>,
+    author: Arc<Author>,
+    fence: Arc<RwLock<Option<String>>>,
+    kind: &'static str,
+}
+
+impl Db {
+    /// Opens the database and brings it to the newest schema; names the migrations that it ran.
+    pub async fn open(
+        location: &Location,
+        clock: Arc<Clock>,
+        author: Arc<Author>,
+    ) -> Result<(Self, Vec<String>), Error> {
+        let connections = Connections::writer(location)?;
+        let migrated = migrate::migrate(&connections).await?;
+        let writer = Writer::spawn(connections, Arc::clone(&clock), Arc::clone(&author));
+        let readers = Connections::readers(location)?;
+        let fence = Arc::default();
+        Ok((Self { readers, writer, clock, author, fence, kind: location.kind() }, migrated))
+    }
+
+    /// Reads. Each statement sees what was committed before it.
+    pub async fn read<R, E, F>(&self, operation: F) -> Result<R, E>
+    where
+        E: From<Error>,
+        F: for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<R, E>>,
+    {
+        let mut tx = self.reader().await?;
+        operation(&mut tx).await
+    }
+
+    /// Reads from one consistent state of the database, however many statements it takes.
+    pub async fn read_consistent<R, E, F>(&self, operation: F) -> Result<R, E>
+    where
+        E: From<Error>,
+        F: for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<R, E>>,
+    {
+        let mut tx = self.reader().await?;
+        tx.conn.batch(tx.snapshot_sql()).await?;
+        let result = operation(&mut tx).await;
+        if let Err(error) = tx.conn.batch("COMMIT").await {
+            tx.conn.discard();
+            return Err(error.into());
+        }
+        result
+    }
+
+    /// Writes in a transaction; the effect is on disk when this returns `Ok`, and nothing of it is when it returns an
+    /// error.
+    pub async fn write<R, E, F>(&self, operation: F) -> Result<R, E>
+    where
+        R: Send + 'static,
+        E: From<Error> + Send + 'static,
+        F: for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<R, E>> + Send + 'static,
+    {
+        if let Some(why) = self.fenced() {
+            return Err(Error::Fenced(why).into());
+        }
+        self.writer.write(operation).await
+    }
+
+    /// As [`Db::write`], for what others said: goes on when the node takes no writes of its own.
+    pub async fn receive<R, E, F>(&self, operation: F) -> Result<R, E>
+    where
+        R: Send + 'static,
+        E: From<Error> + Send + 'static,
+        F: for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<R, E>> + Send + 'static,
+    {
+        self.writer.write(operation).await
+    }
+
+    /// Takes no writes of this node's own from now on, and says why.
+    pub fn fence(&self, why: String) {
+        *self.fence.write().unwrap_or_else(PoisonError::into_inner) = Some(why);
+    }
+
+    /// Why the node takes no writes, when it does not.
+    pub fn fenced(&self) -> Option<String> {
+        self.fence.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Who signs what is written.
+    pub fn author(&self) -> &Arc<Author> {
+        &self.author
+    }
+
+    /// The node's clock.
+    pub fn clock(&self) -> &Arc<Clock> {
+        &self.clock
+    }
+
+    /// Changes whenever committed events were appended or accepted.
+    pub fn journal_changes(&self) -> watch::Receiver<u64> {
+        self.writer.journal()
+    }
+
+    /// Changes whenever the registry of nodes does.
+    pub fn registry_changes(&self) -> watch::Receiver<u64> {
+        self.writer.registry()
+    }
+
+    /// `sqlite` or `postgres`.
+    pub fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    async fn reader(&self) -> Result<Tx, Error> {
+        let conn = self.readers.get().await?;
+        let (clock, author) = (Arc::clone(&self.clock), Arc::clone(&self.author));
+        Ok(Tx { conn, clock, author, signals: Signals::default() })
+    }
+}
+
+impl Tx {
+    fn snapshot_sql(&self) -> &'static str {
+        match self.conn {
+            Conn::Sqlite(_) => "BEGIN",
+            Conn::Postgres(_) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! The one schema page: the same tables in SQLite and PostgreSQL. A test compares it with what the twin migrations make.
+#![allow(missing_docs, unreachable_pub, reason = "the columns are described in migrations/ and beside the nouns")]
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// How far each stream is known.
+    streams (id) {
+        id -> BigInt,
+        origin -> Uid,
+        audience -> Text,
+        head_seq -> BigInt,
+        head_hash -> Binary,
+        floor_seq -> BigInt,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// Events as their origins signed them; an empty body was erased.
+    events (stream, seq) {
+        stream -> BigInt,
+        seq -> BigInt,
+        hlc -> BigInt,
+        kind -> Text,
+        subject -> BigInt,
+        header -> Binary,
+        signature -> Binary,
+        body -> Binary,
+        state -> SmallInt,
+        reason -> Nullable<Text>,
+        live -> Integer,
+        received_at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// Counters from which public numbers are made.
+    counters (name) {
+        name -> Text,
+        value -> BigInt,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// What the node must remember of itself.
+    settings (key) {
+        key -> Text,
+        value -> Text,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// What people should look at.
+    conflicts (id) {
+        id -> Uid,
+        kind -> Text,
+        detail -> Text,
+        noticed_at -> Moment,
+        stream -> Nullable<BigInt>,
+        seq -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// Nodes and operators by their latest announcements; stream and seq name the announcement.
+    nodes (id) {
+        id -> Uid,
+        kind -> Text,
+        region -> Text,
+        number -> Integer,
+        key_id -> Binary,
+        certificate -> Binary,
+        display_name -> Text,
+        api_base_url -> Text,
+        latitude -> Nullable<Double>,
+        longitude -> Nullable<Double>,
+        version -> Text,
+        stream -> BigInt,
+        seq -> BigInt,
+        clocks -> Binary,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// When this node last heard of another on its own link. Local.
+    sightings (node) {
+        node -> Uid,
+        last_seen -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// Users; the name key is a hash, so that a claim outlives the erased name.
+    users (id) {
+        id -> BigInt,
+        username -> Text,
+        name_key -> Binary,
+        name_hlc -> BigInt,
+        name_origin -> Uid,
+        first_name -> Text,
+        last_name -> Text,
+        email -> Text,
+        preferred_store -> Nullable<Uid>,
+        disabled -> Bool,
+        deleted -> Bool,
+        created_at -> Moment,
+        clocks -> Binary,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// Password hashes; sessions made before sessions_since have ended.
+    credentials (user_id) {
+        user_id -> BigInt,
+        password_hash -> Text,
+        sessions_since -> BigInt,
+        clocks -> Binary,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// Sessions that their users ended.
+    ended_sessions (session) {
+        session -> Uid,
+        user_id -> BigInt,
+        expires_at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// Roles given; a revoked one never comes back.
+    role_assignments (id) {
+        id -> Uid,
+        user_id -> BigInt,
+        role -> SmallInt,
+        scope -> Text,
+        assigned_by -> BigInt,
+        assigned_at -> Moment,
+        revoked -> Bool,
+        clocks -> Binary,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// Regions of the chain.
+    regions (code) {
+        code -> Text,
+        name -> Text,
+        center_latitude -> Double,
+        center_longitude -> Double,
+        service_radius_miles -> Integer,
+        created_at -> Moment,
+        clocks -> Binary,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// Supply hubs; the id is that of the node.
+    hubs (id) {
+        id -> Uid,
+        region -> Text,
+        name -> Text,
+        street_address -> Text,
+        city -> Text,
+        state -> Text,
+        zip_code -> Text,
+        latitude -> Double,
+        longitude -> Double,
+        phone -> Text,
+        email -> Text,
+        api_base_url -> Text,
+        is_operational -> Bool,
+        max_delivery_distance_miles -> Integer,
+        created_at -> Moment,
+        clocks -> Binary,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// Stores; the id is that of the node, the hours are JSON.
+    stores (id) {
+        id -> Uid,
+        region -> Text,
+        store_number -> Text,
+        name -> Text,
+        street_address -> Text,
+        city -> Text,
+        state -> Text,
+        zip_code -> Text,
+        latitude -> Double,
+        longitude -> Double,
+        phone -> Text,
+        email -> Text,
+        api_base_url -> Text,
+        is_operational -> Bool,
+        is_accepting_orders -> Bool,
+        hours -> Text,
+        time_zone -> Text,
+        created_at -> Moment,
+        clocks -> Binary,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// The chain's catalogue.
+    catalog_drinks (id) {
+        id -> BigInt,
+        name -> Text,
+        syrups -> Text,
+        sodas -> Text,
+        add_ins -> Text,
+        price_cents -> BigInt,
+        size -> Text,
+        ice -> Text,
+        withdrawn -> Bool,
+        clocks -> Binary,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// Drinks that customers made; they stay in their region.
+    user_drinks (id) {
+        id -> BigInt,
+        name -> Text,
+        syrups -> Text,
+        sodas -> Text,
+        add_ins -> Text,
+        price_cents -> BigInt,
+        size -> Text,
+        ice -> Text,
+        owner -> BigInt,
+        created_at -> Moment,
+        deleted -> Bool,
+        clocks -> Binary,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// Favourites, each with its drink.
+    favorites (user_id, drink_id) {
+        user_id -> BigInt,
+        drink_id -> BigInt,
+        present -> Bool,
+        user_created -> Bool,
+        name -> Text,
+        syrups -> Text,
+        sodas -> Text,
+        add_ins -> Text,
+        price_cents -> BigInt,
+        size -> Text,
+        ice -> Text,
+        clocks -> Binary,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// Items in stock; the key is the folded name.
+    inventory_items (id) {
+        id -> BigInt,
+        name -> Text,
+        name_key -> Text,
+        item_type -> Text,
+        quantity -> Integer,
+        threshold -> Integer,
+        updated_at -> Moment,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(
+    streams,
+    events,
+    counters,
+    settings,
+    conflicts,
+    nodes,
+    sightings,
+    users,
+    credentials,
+    ended_sessions,
+    role_assignments,
+    regions,
+    hubs,
+    stores,
+    catalog_drinks,
+    user_drinks,
+    favorites,
+    inventory_items,
+);

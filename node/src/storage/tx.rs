@@ -1,0 +1,60 @@
+//! A connection in use: the handle that every query takes, whichever database is behind it.
+
+use std::sync::Arc;
+
+use diesel::SqliteConnection;
+use diesel_async::{
+    AsyncPgConnection, pooled_connection::deadpool::Object, sync_connection_wrapper::SyncConnectionWrapper,
+};
+
+use crate::{clock::Clock, identity::Author};
+
+/// SQLite behind an async face.
+pub type SqliteAsync = SyncConnectionWrapper<SqliteConnection>;
+
+/// A connection to one of the two databases. Only the [`on!`](crate::storage::on) macro looks inside.
+pub enum Conn {
+    /// SQLite.
+    Sqlite(Object<SqliteAsync>),
+    /// PostgreSQL.
+    Postgres(Object<AsyncPgConnection>),
+}
+
+/// What a write leaves to be done after its commit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Signals {
+    /// Events were appended or accepted: senders are woken.
+    pub journal: bool,
+    /// Personal data was erased: the write-ahead log is emptied too.
+    pub erased: bool,
+    /// The registry of nodes changed.
+    pub registry: bool,
+}
+
+/// A transaction (through the write door) or a reader (through the read door).
+pub struct Tx {
+    pub(crate) conn: Conn,
+    /// The node's clock.
+    pub clock: Arc<Clock>,
+    /// Who signs what is written.
+    pub author: Arc<Author>,
+    /// What is to be done after the commit.
+    pub signals: Signals,
+}
+
+/// Runs one diesel expression on whichever database is behind `$tx`: `on!(tx, conn => users.load(conn).await)`.
+#[macro_export]
+macro_rules! on {
+    ($tx:expr, $conn:ident => $query:expr) => {
+        match &mut $tx.conn {
+            $crate::storage::Conn::Sqlite(object) => {
+                let $conn = &mut **object;
+                $query
+            }
+            $crate::storage::Conn::Postgres(object) => {
+                let $conn = &mut **object;
+                $query
+            }
+        }
+    };
+}

@@ -1,0 +1,185 @@
+//! The write door: one task, one connection, one transaction at a time. Operations that arrive while a transaction runs
+//! share the next one, each behind a savepoint, and are all answered after its commit: one sync to disk for many.
+
+use std::{panic::AssertUnwindSafe, sync::Arc};
+
+use futures::{FutureExt, future::BoxFuture};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::{Conn, Error, Signals, Tx, open::Connections};
+use crate::{clock::Clock, identity::Author};
+
+/// Writes that may wait. At 4,000 a second it is a quarter of a second of work; more is answered `overloaded`.
+const QUEUE_MAX: usize = 1_024;
+
+/// Operations that share a transaction: enough to spread the cost of a sync, few enough to keep waits short.
+const BATCH_MAX: usize = 64;
+
+/// Tells what became of an operation once the transaction's fate is known.
+type Reply = Box<dyn FnOnce(Result<(), Error>) + Send>;
+
+/// An operation on its way to the writer: runs in the transaction, then says whether to keep its effect.
+type Job = Box<dyn for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, (bool, Reply)> + Send>;
+
+/// Where writes are handed in. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Writer {
+    jobs: mpsc::Sender<Job>,
+    journal: watch::Receiver<u64>,
+    registry: watch::Receiver<u64>,
+}
+
+impl Writer {
+    pub(crate) fn spawn(connections: Connections, clock: Arc<Clock>, author: Arc<Author>) -> Self {
+        let (jobs, queue) = mpsc::channel(QUEUE_MAX);
+        let (wake, journal) = watch::channel(0);
+        let (wake_registry, registry) = watch::channel(0);
+        tokio::spawn(Task { connections, clock, author, queue, wake, wake_registry }.run());
+        Self { jobs, journal, registry }
+    }
+
+    /// Changes whenever committed events were appended or accepted.
+    pub(crate) fn journal(&self) -> watch::Receiver<u64> {
+        self.journal.clone()
+    }
+
+    /// Changes whenever the registry of nodes does.
+    pub(crate) fn registry(&self) -> watch::Receiver<u64> {
+        self.registry.clone()
+    }
+
+    /// Runs `operation` in a transaction; its effect is on disk when this returns `Ok`.
+    pub(crate) async fn write<R, E, F>(&self, operation: F) -> Result<R, E>
+    where
+        R: Send + 'static,
+        E: From<Error> + Send + 'static,
+        F: for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<R, E>> + Send + 'static,
+    {
+        let (answer, answered) = oneshot::channel::<Result<R, E>>();
+        let job: Job = Box::new(move |tx| {
+            async move {
+                let result = operation(tx).await;
+                let keep = result.is_ok();
+                let reply: Reply = Box::new(move |fate| {
+                    // The caller may have gone away; the write stands all the same.
+                    drop(answer.send(fate.map_err(E::from).and(result)));
+                });
+                (keep, reply)
+            }
+            .boxed()
+        });
+        self.jobs.try_send(job).map_err(|_| E::from(Error::Overloaded(QUEUE_MAX)))?;
+        match answered.await {
+            Ok(result) => result,
+            Err(_) => Err(E::from(Error::Unavailable("the operation broke off".into()))),
+        }
+    }
+}
+
+struct Task {
+    connections: Connections,
+    clock: Arc<Clock>,
+    author: Arc<Author>,
+    queue: mpsc::Receiver<Job>,
+    wake: watch::Sender<u64>,
+    wake_registry: watch::Sender<u64>,
+}
+
+impl Task {
+    async fn run(mut self) {
+        let mut batch = Vec::with_capacity(BATCH_MAX);
+        while self.queue.recv_many(&mut batch, BATCH_MAX).await > 0 {
+            match self.connections.get().await {
+                Ok(conn) => self.transact(conn, &mut batch).await,
+                // Dropping the jobs drops their answers: each caller learns that the operation broke off.
+                Err(error) => {
+                    tracing::error!(error = %error, writes = batch.len(), "writes refused: no connection to the database");
+                    batch.clear();
+                }
+            }
+        }
+    }
+
+    /// One transaction for the whole batch.
+    async fn transact(&self, conn: Conn, batch: &mut Vec<Job>) {
+        let (clock, author) = (Arc::clone(&self.clock), Arc::clone(&self.author));
+        let mut tx = Tx { conn, clock, author, signals: Signals::default() };
+        let mut replies = Vec::with_capacity(batch.len());
+        let mut fate = tx.begin().await;
+        for job in batch.drain(..) {
+            if fate.is_ok() {
+                fate = run_one(&mut tx, job, &mut replies).await;
+            }
+        }
+        if fate.is_ok() {
+            fate = tx.conn.batch("COMMIT").await;
+        }
+        match fate {
+            Ok(()) => {
+                self.after_commit(tx).await;
+                replies.into_iter().for_each(|reply: Reply| reply(Ok(())));
+            }
+            Err(error) => {
+                tracing::error!(error = %error, writes = replies.len(), "a transaction failed; nothing of it was written");
+                tx.conn.discard();
+                let why = error.to_string();
+                replies.into_iter().for_each(|reply: Reply| reply(Err(Error::Unavailable(why.clone()))));
+            }
+        }
+    }
+
+    async fn after_commit(&self, mut tx: Tx) {
+        if tx.signals.journal {
+            self.wake.send_modify(|version| *version += 1);
+        }
+        if tx.signals.registry {
+            self.wake_registry.send_modify(|version| *version += 1);
+        }
+        if tx.signals.erased
+            && let Err(error) = tx.empty_log().await
+        {
+            tracing::warn!(error = %error, "erased data may stay in the write-ahead log until the next checkpoint");
+        }
+    }
+}
+
+/// Runs one operation behind a savepoint. An error means that the whole transaction is lost.
+async fn run_one(tx: &mut Tx, job: Job, replies: &mut Vec<Reply>) -> Result<(), Error> {
+    let before = tx.signals;
+    tx.conn.batch("SAVEPOINT operation").await?;
+    let outcome = AssertUnwindSafe(job(tx)).catch_unwind().await;
+    let keep = match outcome {
+        Ok((keep, reply)) => {
+            replies.push(reply);
+            keep
+        }
+        Err(_) => {
+            tracing::error!("an operation panicked; its effect is undone");
+            false
+        }
+    };
+    if keep {
+        return tx.conn.batch("RELEASE SAVEPOINT operation").await;
+    }
+    tx.signals = before;
+    tx.conn.batch("ROLLBACK TO SAVEPOINT operation; RELEASE SAVEPOINT operation").await
+}
+
+impl Tx {
+    /// Begins. SQLite takes its write lock at once, so that a transaction can't fail half-way for want of it.
+    async fn begin(&mut self) -> Result<(), Error> {
+        let sql = match self.conn {
+            Conn::Sqlite(_) => "BEGIN IMMEDIATE",
+            Conn::Postgres(_) => "BEGIN",
+        };
+        self.conn.batch(sql).await
+    }
+
+    /// Moves SQLite's write-ahead log into the (securely erased) database and empties it.
+    async fn empty_log(&mut self) -> Result<(), Error> {
+        match self.conn {
+            Conn::Sqlite(_) => self.conn.batch("PRAGMA wal_checkpoint(TRUNCATE)").await,
+            Conn::Postgres(_) => Ok(()),
+        }
+    }
+}

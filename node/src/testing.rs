@@ -1,0 +1,168 @@
+//! Databases for tests: the same test runs on SQLite and on PostgreSQL, each time on a database of its own.
+
+use std::sync::{Arc, Once, OnceLock};
+
+use codepop_shared::{
+    authority::{Authority, CERTIFICATE_VALID, Order},
+    identity::{CaCertificate, Certified, Kind, SpiffeId},
+    request::KeyMaterial,
+};
+use ed25519_dalek::SigningKey;
+use uuid::Uuid;
+
+use crate::{
+    app::{AccountFinder, App, Lookup, Sightings},
+    clock::Clock,
+    identity::Author,
+    storage::{Db, Location},
+};
+
+/// Runs one async test on both databases: `on_both!(name, |node| async move { … })` makes `name::sqlite` and
+/// `name::postgres`.
+#[macro_export]
+macro_rules! on_both {
+    ($(#[$meta:meta])* $name:ident, $test:expr) => {
+        $(#[$meta])*
+        mod $name {
+            #[allow(unused_imports)]
+            use super::*;
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn sqlite() {
+                let node = $crate::testing::Node::sqlite().await;
+                ($test)(node).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn postgres() {
+                let node = $crate::testing::Node::postgres().await;
+                ($test)(node).await;
+            }
+        }
+    };
+}
+
+/// A node without network: database, clock, keys.
+pub(crate) struct Node {
+    /// Its doors.
+    pub(crate) app: App,
+    /// Its database.
+    pub(crate) db: Db,
+    kind: Backend,
+}
+
+enum Backend {
+    Sqlite { _folder: tempfile::TempDir },
+    Postgres { name: String, admin: String },
+}
+
+/// The certified name of a test node: hubs have numbers up to 999.
+pub(crate) fn name(number: u32, region: &str) -> SpiffeId {
+    let kind = if number <= 999 { Kind::Hub } else { Kind::Store };
+    SpiffeId { chain: "test".into(), kind, region: region.into(), number, uuid: Uuid::now_v7() }
+}
+
+/// The authority of the chain `test`, one a test run.
+pub(crate) fn authority() -> &'static Authority {
+    static AUTHORITY: OnceLock<Authority> = OnceLock::new();
+    AUTHORITY.get_or_init(|| Authority::create("test", chrono::Utc::now()).unwrap())
+}
+
+/// An author with fresh keys and a certificate of the test authority.
+pub(crate) fn author(id: SpiffeId) -> Author {
+    let key = SigningKey::from_bytes(&rand::random());
+    let csr = KeyMaterial::generate(false).unwrap().csr(id.uuid).unwrap();
+    let pem = authority()
+        .issue(Order {
+            id,
+            event_key: Some(key.verifying_key()),
+            csr: &csr,
+            name: "test",
+            dns: &[],
+            ips: &[],
+            now: chrono::Utc::now(),
+            valid: CERTIFICATE_VALID,
+        })
+        .unwrap();
+    let der = rustls::pki_types::pem::PemObject::from_pem_slice(pem.as_bytes())
+        .map(|der: rustls::pki_types::CertificateDer<'static>| der)
+        .unwrap();
+    let ca = Arc::new(CaCertificate::from_pem(authority().pem().as_bytes()).unwrap());
+    Author::new(Arc::new(Certified::parse(&der).unwrap()), ca, key)
+}
+
+impl Node {
+    /// Store 1000 of region C on SQLite.
+    pub(crate) async fn sqlite() -> Self {
+        Self::sqlite_as(name(1_000, "C")).await
+    }
+
+    /// Any node on SQLite.
+    pub(crate) async fn sqlite_as(id: SpiffeId) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let location = Location::Sqlite(folder.path().join("node.db"));
+        Self::open(location, Backend::Sqlite { _folder: folder }, id).await
+    }
+
+    /// Store 1000 of region C on a new database of the PostgreSQL server that `TEST_POSTGRES_URL` names.
+    pub(crate) async fn postgres() -> Self {
+        Self::postgres_as(name(1_000, "C")).await
+    }
+
+    /// Any node on PostgreSQL.
+    pub(crate) async fn postgres_as(id: SpiffeId) -> Self {
+        let admin = std::env::var("TEST_POSTGRES_URL")
+            .expect("TEST_POSTGRES_URL names the PostgreSQL server for tests; ./scripts/test.sh starts one");
+        let name = format!("node_{}", Uuid::now_v7().simple());
+        execute(&admin, &format!("CREATE DATABASE {name}")).await;
+        let (server, _) = admin.rsplit_once('/').expect("TEST_POSTGRES_URL ends in /<database>");
+        let location = Location::Postgres(format!("{server}/{name}"));
+        Self::open(location, Backend::Postgres { name, admin }, id).await
+    }
+
+    async fn open(location: Location, kind: Backend, id: SpiffeId) -> Self {
+        static CRYPTO: Once = Once::new();
+        CRYPTO.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
+        let clock = Arc::new(Clock::new(id.uuid));
+        let (db, _) = Db::open(&location, clock, Arc::new(author(id))).await.unwrap();
+        let app = App { db: db.clone(), finder: Arc::new(Alone), sightings: Arc::new(Alone) };
+        Self { app, db, kind }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if let Backend::Postgres { name, admin } = &self.kind {
+            let (name, admin) = (name.clone(), admin.clone());
+            // A thread with its own runtime: `drop` cannot wait on the test's.
+            let done = std::thread::spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                runtime.block_on(execute(&admin, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")));
+            });
+            done.join().unwrap();
+        }
+    }
+}
+
+/// There are no peers.
+struct Alone;
+
+impl AccountFinder for Alone {
+    fn find(&self, _account: Lookup) -> futures::future::BoxFuture<'_, bool> {
+        Box::pin(std::future::ready(false))
+    }
+}
+
+impl Sightings for Alone {
+    fn last_seen(&self, _node: Uuid) -> Option<chrono::DateTime<chrono::Utc>> {
+        None
+    }
+}
+
+async fn execute(url: &str, sql: &str) {
+    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
+    let driver = tokio::spawn(connection);
+    client.batch_execute(sql).await.unwrap();
+    drop(client);
+    driver.await.unwrap().unwrap();
+}
