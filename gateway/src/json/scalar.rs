@@ -164,7 +164,10 @@ fn text<'t>(token: &'t Token<'_>) -> Result<&'t str, String> {
 fn base64(text: &str) -> Result<Vec<u8>, String> {
     let problem = || "must be base64".to_owned();
     let digits = text.trim_end_matches('=');
-    if text.len() - digits.len() > 2 || digits.len() % 4 == 1 || (digits.len() < text.len() && text.len() % 4 != 0) {
+    if text.len() - digits.len() > 2
+        || digits.len() % 4 == 1
+        || (digits.len() < text.len() && !text.len().is_multiple_of(4))
+    {
         return Err(problem());
     }
     let mut bytes = Vec::with_capacity(digits.len() * 3 / 4);

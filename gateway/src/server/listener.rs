@@ -1,6 +1,6 @@
 //! Takes HTTP connections: how many, how long their headers may take, and how they end.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
 use hyper::service::service_fn;
 use hyper_util::{
@@ -9,7 +9,7 @@ use hyper_util::{
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{Notify, OwnedSemaphorePermit, Semaphore},
 };
 
 use super::Gateway;
@@ -51,14 +51,17 @@ pub(super) async fn serve(gateway: Arc<Gateway>, listener: TcpListener, shutdown
         };
         let Some((stream, peer, permit)) = accepted else { continue };
         let gateway = Arc::clone(&gateway);
+        let spoken = Arc::new(Notify::new());
+        let heard = Arc::clone(&spoken);
         let service = service_fn(move |request| {
+            spoken.notify_one();
             let gateway = Arc::clone(&gateway);
-            async move { Ok::<_, std::convert::Infallible>(gateway.handle(peer, request).await) }
+            async move { Ok::<_, Infallible>(gateway.handle(peer, request).await) }
         });
         let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
+            if let Err(error) = unless_silent(connection, &heard).await {
                 tracing::debug!(client.address = %peer, %error, "connection ended");
             }
             drop(permit);
@@ -69,6 +72,17 @@ pub(super) async fn serve(gateway: Arc<Gateway>, listener: TcpListener, shutdown
     if tokio::time::timeout(SHUTDOWN_MAX, graceful.shutdown()).await.is_err() {
         tracing::warn!("some requests did not finish in time");
     }
+}
+
+/// Drives a connection, but only for a while if it never sends a whole request: before the protocol is known, the
+/// server's own timers do not run yet.
+async fn unless_silent<E>(connection: impl Future<Output = Result<(), E>>, heard: &Notify) -> Result<(), E> {
+    let mut connection = std::pin::pin!(connection);
+    tokio::select! {
+        done = &mut connection => return done,
+        heard = tokio::time::timeout(HEADER_TIMEOUT, heard.notified()) => if heard.is_err() { return Ok(()) },
+    }
+    connection.await
 }
 
 async fn accept(
@@ -107,4 +121,20 @@ fn builder() -> Builder<TokioExecutor> {
         .keep_alive_interval(KEEPALIVE)
         .keep_alive_timeout(KEEPALIVE);
     builder
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn silent_connections_end() {
+        let heard = Notify::new();
+        let start = tokio::time::Instant::now();
+        assert_eq!(unless_silent(std::future::pending::<Result<(), ()>>(), &heard).await, Ok(()));
+        assert_eq!(start.elapsed().as_secs(), HEADER_TIMEOUT.as_secs());
+        heard.notify_one();
+        let spoken = unless_silent(std::future::pending::<Result<(), ()>>(), &heard);
+        assert!(tokio::time::timeout(HEADER_TIMEOUT * 2, spoken).await.is_err(), "it goes on once a request came");
+    }
 }

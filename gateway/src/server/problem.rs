@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 /// An error answer.
 #[derive(Debug)]
 pub(crate) struct Problem {
-    pub(crate) failure: Failure,
+    pub(crate) failure: Box<Failure>,
     /// When it is not the code's own.
     status: Option<StatusCode>,
     /// The methods that the path knows, for 405.
@@ -18,7 +18,7 @@ pub(crate) struct Problem {
 
 impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
-        Self { failure, status: None, allow: None }
+        Self { failure: Box::new(failure), status: None, allow: None }
     }
 }
 

@@ -105,8 +105,11 @@ impl Discovery {
             seed.id = Some(id);
             // From here on the node's own link is used, which checks who answers.
             seed.link.close();
-            let kind = health.node_type();
-            let info = self.known.entry(id).or_insert_with(|| (nameless(id, kind), now));
+            let info = self.known.entry(id).or_insert_with(|| (nameless(id, health.node_type()), now));
+            if let Some(certified) = seed.link.certified().filter(|certified| certified.uuid == id) {
+                info.0.number = certified.number;
+                info.0.region = certified.region;
+            }
             info.0.name = health.display_name;
             info.1 = now;
         }

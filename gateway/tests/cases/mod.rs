@@ -5,3 +5,4 @@ mod failover;
 mod openapi;
 mod rest;
 mod serving;
+mod tls;

@@ -73,10 +73,15 @@ impl Gateway {
 
     /// A gateway with everything told.
     pub async fn with(seeds: Vec<String>, store: Option<uuid::Uuid>) -> Self {
+        Self::secured(seeds, store, Security::Insecure).await
+    }
+
+    /// A gateway that speaks to nodes in a certain way.
+    pub async fn secured(seeds: Vec<String>, store: Option<uuid::Uuid>, security: Security) -> Self {
         let place = codepop_shared::geo::Place::new(0.0, 0.0);
         let home = Home { store, place };
         let config = Config {
-            upstream: upstream::Config { seeds, home, security: Security::Insecure },
+            upstream: upstream::Config { seeds, home, security },
             origins: AllowedOrigins::parse("https://library.example").unwrap(),
             proxies: TrustedProxies::default(),
         };

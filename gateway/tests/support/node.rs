@@ -10,7 +10,10 @@ use std::{
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use codepop_proto::nodes::{DiscoverPeersResponse, GetHealthResponse, NodeType, Peer};
-use codepop_shared::Failure;
+use codepop_shared::{
+    Failure,
+    tls::{Credentials, server_config},
+};
 use http::{HeaderMap, Request, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody, combinators::BoxBody};
@@ -21,6 +24,7 @@ use hyper_util::{
 };
 use prost::Message as _;
 use tokio::{net::TcpListener, task::JoinSet};
+use tokio_rustls::TlsAcceptor;
 use tonic::Status;
 use uuid::Uuid;
 
@@ -62,6 +66,7 @@ pub struct Node {
     kind: NodeType,
     latitude: f64,
     address: SocketAddr,
+    tls: Option<TlsAcceptor>,
     state: Arc<State>,
     server: Option<JoinSet<()>>,
 }
@@ -69,23 +74,30 @@ pub struct Node {
 impl Node {
     /// A store's node; distances go by the latitude.
     pub async fn store(name: &str, number: u32, latitude: f64) -> Self {
-        Self::start(name, number, latitude, NodeType::Store).await
+        Self::start(name, number, latitude, NodeType::Store, None).await
+    }
+
+    /// A store's node that speaks mutual TLS.
+    pub async fn secure(name: &str, latitude: f64, credentials: &Credentials) -> Self {
+        let number = credentials.certified().id.number;
+        Self::start(name, number, latitude, NodeType::Store, Some(credentials)).await
     }
 
     pub async fn hub(name: &str, number: u32, latitude: f64) -> Self {
-        Self::start(name, number, latitude, NodeType::SupplyHub).await
+        Self::start(name, number, latitude, NodeType::SupplyHub, None).await
     }
 
-    async fn start(name: &str, number: u32, latitude: f64, kind: NodeType) -> Self {
+    async fn start(name: &str, number: u32, latitude: f64, kind: NodeType, tls: Option<&Credentials>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut node = Self {
-            id: Uuid::now_v7(),
+            id: tls.map_or_else(Uuid::now_v7, |credentials| credentials.certified().id.uuid),
             number,
             name: name.to_owned(),
             kind,
             latitude,
             address,
+            tls: tls.map(|credentials| TlsAcceptor::from(server_config(credentials).unwrap())),
             state: Arc::default(),
             server: None,
         };
@@ -96,11 +108,13 @@ impl Node {
     fn serve(&mut self, listener: TcpListener) {
         let mut server = JoinSet::new();
         let (state, health, name) = (Arc::clone(&self.state), self.health(), self.name.clone());
+        let tls = self.tls.clone();
         server.spawn(async move {
             // Dropped with the server, and all connections with it.
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 let (state, health, name) = (Arc::clone(&state), health.clone(), name.clone());
+                let tls = tls.clone();
                 connections.spawn(async move {
                     let die = Arc::new(tokio::sync::Notify::new());
                     let death = Arc::clone(&die);
@@ -109,8 +123,16 @@ impl Node {
                         answer(state, health, name.clone(), Arc::clone(&die), request)
                     });
                     let builder = Builder::new(TokioExecutor::new()).http2_only();
+                    let served = async {
+                        match tls {
+                            None => builder.serve_connection(TokioIo::new(stream), service).await,
+                            Some(tls) => {
+                                builder.serve_connection(TokioIo::new(tls.accept(stream).await?), service).await
+                            }
+                        }
+                    };
                     tokio::select! {
-                        _ = builder.serve_connection(TokioIo::new(stream), service) => {}
+                        _ = served => {}
                         () = death.notified() => {}
                     }
                 });
@@ -130,7 +152,8 @@ impl Node {
     }
 
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
     }
 
     /// The node as others describe it.
