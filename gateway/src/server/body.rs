@@ -64,6 +64,15 @@ mod tests {
 
     use super::*;
 
+    #[tokio::test(start_paused = true)]
+    async fn slow_bodies_end() {
+        let endless = http_body_util::StreamBody::new(futures::stream::pending::<
+            Result<http_body::Frame<Bytes>, std::io::Error>,
+        >());
+        let problem = read(&HeaderMap::new(), endless).await.unwrap_err();
+        assert_eq!(problem.into_response("id").status(), 408);
+    }
+
     #[test]
     fn json_types_are_known() {
         let sent = |text| HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static(text))]);

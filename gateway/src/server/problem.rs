@@ -68,7 +68,8 @@ impl Problem {
         let failure = &self.failure;
         let mut body = Map::new();
         body.insert("error".to_owned(), title(failure.code).into());
-        body.insert("detail".to_owned(), failure.detail.as_str().into());
+        let detail = if failure.detail.is_empty() { title(failure.code) } else { &failure.detail };
+        body.insert("detail".to_owned(), detail.into());
         body.insert("code".to_owned(), failure.code.word().into());
         body.insert("request_id".to_owned(), request_id.into());
         if !failure.fields.is_empty() {

@@ -78,12 +78,10 @@ impl Discovery {
         self.publish();
         let asked = self.pick_asked();
         self.round += 1;
-        let mut heard = false;
-        for peers in join_all(asked.iter().map(|node| ask(&node.link))).await.into_iter().flatten() {
-            heard = true;
-            self.learn(peers);
-        }
-        if heard {
+        let answers: Vec<Vec<Peer>> =
+            join_all(asked.iter().map(|node| ask(&node.link))).await.into_iter().flatten().collect();
+        if !answers.is_empty() {
+            self.learn(answers.into_iter().flatten().collect());
             let now = Instant::now();
             self.known.retain(|_, (_, told)| now.duration_since(*told) < FORGET_AFTER);
             self.publish();
@@ -133,17 +131,16 @@ impl Discovery {
         asked.into_iter().cloned().collect()
     }
 
-    fn learn(&mut self, peers: Vec<Peer>) {
+    /// Takes over what the nodes asked in one round told.
+    fn learn(&mut self, told: Vec<Peer>) {
         let now = Instant::now();
-        for peer in peers {
-            let Some(mut info) = info(peer) else { continue };
-            let seed = self.seeds.iter().find(|seed| seed.id == Some(info.id));
-            if let Some(seed) = seed {
-                info.url.clone_from(&seed.url);
-            }
+        for (info, reachable) in merged(told) {
             if self.known.len() >= NODES_MAX && !self.known.contains_key(&info.id) {
                 continue;
             }
+            let seed = self.seeds.iter().find(|seed| seed.id == Some(info.id));
+            let url = seed.map_or(info.url, |seed| seed.url.clone());
+            let info = Info { url, reported_away: reachable == Some(false), ..info };
             self.known.insert(info.id, (info, now));
         }
     }
@@ -187,6 +184,19 @@ fn nameless(id: Uuid, kind: NodeType) -> Info {
     }
 }
 
+/// Each node once, and whether it is reachable: for those who see it, the best news counts.
+fn merged(told: Vec<Peer>) -> impl Iterator<Item = (Info, Option<bool>)> {
+    let mut nodes: HashMap<Uuid, (Info, Option<bool>)> = HashMap::new();
+    for peer in told {
+        let reachable = peer.is_reachable;
+        if let Some(info) = info(peer) {
+            let entry = nodes.entry(info.id).or_insert((info, None));
+            entry.1 = entry.1.max(reachable);
+        }
+    }
+    nodes.into_values()
+}
+
 fn info(peer: Peer) -> Option<Info> {
     let kind = peer.node_type();
     Some(Info {
@@ -194,7 +204,7 @@ fn info(peer: Peer) -> Option<Info> {
         number: peer.node_number,
         kind,
         place: peer.latitude.zip(peer.longitude).and_then(|(latitude, longitude)| Place::new(latitude, longitude)),
-        reported_away: peer.is_reachable == Some(false),
+        reported_away: false,
         name: peer.display_name,
         region: peer.region,
         url: peer.api_base_url,
@@ -231,5 +241,21 @@ async fn ask(link: &Arc<Link>) -> Option<Vec<Peer>> {
             tracing::debug!(?error, "a node did not tell whom it knows");
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_best_news_counts() {
+        let id = Uuid::now_v7().to_string();
+        let peer = |is_reachable| Peer { peer_id: id.clone(), is_reachable, ..Peer::default() };
+        let news = |told: &[Option<bool>]| merged(told.iter().map(|told| peer(*told)).collect()).next().unwrap().1;
+        assert_eq!(news(&[Some(false), Some(true), None]), Some(true));
+        assert_eq!(news(&[None, Some(false)]), Some(false));
+        assert_eq!(news(&[None]), None);
+        assert_eq!(merged(vec![Peer { peer_id: "logan".to_owned(), ..Peer::default() }]).count(), 0);
     }
 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use codepop_shared::{Code, Failure};
 use metrics::counter;
 use serde_json::json;
-use tonic::Code as Grpc;
+use tonic::{Code as Grpc, Status};
 use uuid::Uuid;
 
 use super::{
@@ -144,16 +144,23 @@ fn verdict(outgoing: &Outgoing<'_>, error: &CallError, node: &Node) -> Verdict {
             )
             .retry_after(RETRY_AFTER),
         ),
-        CallError::Answered(status) => {
-            let failure = Failure::from(&**status);
-            // With these words a node says that it has done nothing.
-            let refused = matches!(failure.code, Code::Overloaded | Code::StorageUnavailable | Code::StaleDatabase)
-                && status.code() != Grpc::ResourceExhausted;
-            if refused || (status.code() == Grpc::Unavailable && outgoing.rpc.repeatable) {
-                Verdict::Next(Some(failure))
-            } else {
-                Verdict::Final(failure)
-            }
-        }
+        CallError::Answered(status) => answered(outgoing, status, node),
+    }
+}
+
+fn answered(outgoing: &Outgoing<'_>, status: &Status, node: &Node) -> Verdict {
+    let mut failure = Failure::from(status);
+    if failure.code == Code::Internal && status.details().is_empty() {
+        // Not a sentence of ours: it may tell what is nobody's business.
+        tracing::error!(node.id = %node.info.id, rpc.path = %outgoing.rpc.path, %status, "a node failed");
+        failure.detail = "The node could not answer because of a fault of its own.".to_owned();
+    }
+    // With these words a node says that it has done nothing.
+    let refused = matches!(failure.code, Code::Overloaded | Code::StorageUnavailable | Code::StaleDatabase)
+        && status.code() != Grpc::ResourceExhausted;
+    if refused || (status.code() == Grpc::Unavailable && outgoing.rpc.repeatable) {
+        Verdict::Next(Some(failure))
+    } else {
+        Verdict::Final(failure)
     }
 }

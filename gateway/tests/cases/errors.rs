@@ -107,6 +107,9 @@ async fn what_nodes_say_is_passed_on() {
     assert_eq!(got.header("retry-after"), "3");
     node.on("Once", Reply::Status(tonic::Code::NotFound, "No such shelf."));
     gateway.send(Method::POST, "/library/once", &[], "").await.is_error(404, "not_found");
+    node.on("Once", Reply::Status(tonic::Code::Unknown, "panicked at secret.rs"));
+    let body = gateway.send(Method::POST, "/library/once", &[], "").await.is_error(500, "internal");
+    assert!(!body.to_string().contains("secret"), "{body}");
     node.on("Once", Reply::Message(vec![0xff]));
     gateway.send(Method::POST, "/library/once", &[], "").await.is_error(500, "internal");
 }

@@ -63,3 +63,24 @@ async fn the_gateway_tells_about_itself() {
     assert_eq!(gateway.get("/healthz/").await.json(), expected);
     gateway.post("/healthz", &json!({})).await.is_error(405, "method_not_allowed");
 }
+
+#[tokio::test]
+async fn requests_are_counted() {
+    let metrics = codepop_shared::telemetry::install_recorder().unwrap();
+    let mut node = Node::store("main", 1001, 0.0).await;
+    let gateway = Gateway::before(&[&node]).await;
+    gateway.get("/library/books/seven").await;
+    gateway.get("/nothing/at/all").await;
+    node.kill().await;
+    gateway.get("/library/any-branch/").await;
+    let page = metrics.render();
+    for line in [
+        "gateway_requests_total{route=\"/library/books/{book_id}\",method=\"GET\",code=\"invalid\"}",
+        "gateway_requests_total{route=\"unmatched\",method=\"-\",code=\"not_found\"}",
+        "gateway_requests_total{route=\"/library/any-branch\",method=\"GET\",code=\"unavailable\"}",
+        "gateway_request_seconds_bucket{route=\"/library/any-branch\",method=\"GET\",",
+        "gateway_upstream_failures_total{node=\"0\",reason=\"",
+    ] {
+        assert!(page.contains(line), "{line}\n{page}");
+    }
+}
