@@ -3,7 +3,7 @@
 //!
 //! The spelling is the app's, not the standard mapping's: 64-bit numbers are numbers, unset optional fields are `null`,
 //! enum words have no prefix, names are snake_case unless the contract gives a `json_name`. Read [`schema`] first, then
-//! [`decode`] and [`encode`].
+//! [`mod@decode`] and [`mod@encode`].
 
 pub(crate) mod decode;
 pub(crate) mod encode;

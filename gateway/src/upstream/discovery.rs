@@ -238,7 +238,7 @@ async fn ask(link: &Arc<Link>) -> Option<Vec<Peer>> {
     match link.call(&call, limit).await {
         Ok(bytes) => DiscoverPeersResponse::decode(bytes).ok().map(|response| response.peers),
         Err(error) => {
-            tracing::debug!(?error, "a node did not tell whom it knows");
+            tracing::debug!(%error, "a node did not tell whom it knows");
             None
         }
     }

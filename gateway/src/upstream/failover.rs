@@ -62,28 +62,34 @@ impl Upstream {
 
     async fn attempt(&self, outgoing: &Outgoing<'_>, wanted: &Wanted) -> Result<Bytes, Failure> {
         let table = self.table();
-        let candidates = match choose(&table, self.shared.home, wanted, outgoing.preferred) {
+        let mut candidates = match choose(&table, self.shared.home, wanted, outgoing.preferred) {
             Choice::Candidates(candidates) => candidates,
             Choice::Away(node) => return Err(self.away(&node)),
             Choice::Nobody(sentence) => return Err(Failure::new(Code::Unavailable, sentence).retry_after(RETRY_AFTER)),
             Choice::Unknown(sentence) => return Err(choose::unknown(sentence, self.shared.is_settled())),
         };
-        let mut said = None;
-        for (at, node) in candidates.iter().enumerate() {
+        let (mut said, mut at) = (None, 0);
+        while let Some(node) = candidates.get(at).cloned() {
             if at > 0 {
                 counter!("gateway_retries_total", "rpc" => outgoing.rpc.path.to_string()).increment(1);
             }
             let limit = limit(outgoing, candidates.len() - at);
-            match node.link.call(&outgoing.call, limit).await {
+            at += 1;
+            let error = match node.link.call(&outgoing.call, limit).await {
                 Ok(answer) => return Ok(answer),
-                Err(error) => match verdict(outgoing, &error, node) {
-                    Verdict::Final(failure) => return Err(failure),
-                    Verdict::Next(failure) => said = failure.or(said),
-                },
+                Err(error) => error,
+            };
+            match verdict(outgoing, &error, &node) {
+                Verdict::Final(failure) => return Err(failure),
+                Verdict::Next(failure) => said = failure.or(said),
+            }
+            // The only one that could answer is asked once more when nothing but the connection broke.
+            if matches!(error, CallError::Lost(_)) && candidates.len() == 1 {
+                candidates.push(node);
             }
         }
-        Err(said.unwrap_or_else(|| match candidates.as_slice() {
-            [only] if is_single(wanted) => self.away(only),
+        Err(said.unwrap_or_else(|| match candidates.first() {
+            Some(only) if is_single(wanted) => self.away(only),
             _ => Failure::new(Code::Unavailable, "No node that could answer can be reached.").retry_after(RETRY_AFTER),
         }))
     }
@@ -127,7 +133,7 @@ fn verdict(outgoing: &Outgoing<'_>, error: &CallError, node: &Node) -> Verdict {
     if reason != "answered" {
         counter!("gateway_upstream_failures_total", "node" => node.info.number.to_string(), "reason" => reason)
             .increment(1);
-        tracing::debug!(node.id = %node.info.id, ?error, "call failed");
+        tracing::debug!(node.id = %node.info.id, %error, "call failed");
     }
     match error {
         CallError::NotSent(_) if Instant::now() >= outgoing.call.deadline => Verdict::Final(late()),

@@ -33,15 +33,19 @@ pub(crate) struct Call {
 }
 
 /// Why there is no answer message.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum CallError {
     /// Nothing was sent: the node is as if it had never been asked.
+    #[error("not sent: {0}")]
     NotSent(String),
     /// Something may have been sent, and no answer came.
+    #[error("the connection broke: {0}")]
     Lost(String),
-    /// Something was sent, and the time ran out.
+    /// The time ran out, perhaps after something was sent.
+    #[error("no answer in time")]
     Late,
     /// The node answered with an error.
+    #[error("answered: {0}")]
     Answered(Box<Status>),
 }
 

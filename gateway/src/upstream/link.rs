@@ -76,11 +76,15 @@ impl Link {
         !self.down.load(Ordering::Relaxed)
     }
 
-    /// Sends a call, until `limit` at most, and notes what that says about the node.
+    /// Sends a call, until `limit` at most, and notes what that says about the node: it is down when it cannot be
+    /// dialled. A connection that broke says less, because nodes cut connections, for example to renew certificates;
+    /// the next call dials anew.
     pub(crate) async fn call(self: &Arc<Self>, call: &Call, limit: Instant) -> Result<bytes::Bytes, CallError> {
         let answer = self.send(call, limit).await;
-        if let Err(CallError::NotSent(problem) | CallError::Lost(problem)) = &answer {
-            self.mark_down(problem);
+        match &answer {
+            Err(CallError::NotSent(problem)) => self.mark_down(problem),
+            Ok(_) | Err(CallError::Answered(_)) if !self.is_up() => self.mark_up(),
+            _ => {}
         }
         answer
     }
@@ -93,7 +97,7 @@ impl Link {
                 answer => return answer,
             }
         }
-        let sender = self.sender(limit).await.map_err(CallError::NotSent)?;
+        let sender = self.sender(limit).await?;
         grpc::unary(sender, self.at(&call.path), call, limit).await
     }
 
@@ -114,12 +118,9 @@ impl Link {
     }
 
     /// The open connection, or a new one.
-    async fn sender(&self, limit: Instant) -> Result<Sender, String> {
-        if let Some(sender) = self.open_sender() {
-            return Ok(sender);
-        }
-        let limit = limit.min(Instant::now() + CONNECT_TIMEOUT);
-        let dialled = tokio::time::timeout_at(limit.into(), async {
+    async fn sender(&self, limit: Instant) -> Result<Sender, CallError> {
+        let patience = Instant::now() + CONNECT_TIMEOUT;
+        let dialled = tokio::time::timeout_at(limit.min(patience).into(), async {
             // One dials, the others wait for what comes of it.
             let _turn = self.dialling.lock().await;
             match self.open_sender() {
@@ -127,7 +128,12 @@ impl Link {
                 None => self.dial().await,
             }
         });
-        dialled.await.unwrap_or_else(|_| Err("no connection in time".to_owned()))
+        match dialled.await {
+            Ok(done) => done.map_err(CallError::NotSent),
+            // A caller in a hurry says nothing about the node.
+            Err(_) if limit < patience => Err(CallError::Late),
+            Err(_) => Err(CallError::NotSent("no connection in time".to_owned())),
+        }
     }
 
     async fn dial(&self) -> Result<Sender, String> {

@@ -17,6 +17,7 @@ use std::{
     time::Duration,
 };
 
+use metrics::gauge;
 use tokio::task::JoinHandle;
 
 use self::discovery::{Discovery, Seed};
@@ -96,6 +97,7 @@ impl Shared {
 
     fn publish(&self, table: Table) {
         tracing::debug!(nodes = table.nodes.len(), "nodes known");
+        gauge!("gateway_nodes_known").set(u32::try_from(table.nodes.len()).unwrap_or(u32::MAX));
         *self.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(table);
     }
 

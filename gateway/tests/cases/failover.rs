@@ -95,12 +95,23 @@ async fn what_may_have_been_done_is_not_done_twice() {
     assert!(body["detail"].as_str().unwrap().contains("not known whether"), "{body}");
     assert!(far.seen().is_empty() && hub.seen().is_empty());
     near.on("Anyone", Reply::Die);
-    eventually("back", || async {
-        gateway.get("/library/anyone").await;
-        near.seen().len() == 2
-    })
-    .await;
+    assert_eq!(who(&gateway, "/library/anyone").await, "far");
+    assert_eq!(near.seen().len(), 2);
     assert_eq!(far.seen().last().unwrap().method, "Anyone", "what is safe is sent elsewhere");
+}
+
+#[tokio::test]
+async fn a_connection_that_broke_is_made_anew() {
+    let (near, far, hub) = chain().await;
+    let gateway = Gateway::before(&[&near, &far, &hub]).await;
+    near.on("GetLoan", Reply::DieOnce);
+    assert_eq!(who(&gateway, "/library/loans/500001001").await, "near", "the only one is asked once more");
+    assert_eq!(near.seen().len(), 2);
+    near.on("Lend", Reply::DieOnce);
+    let path = format!("/library/branches/{}/loans", near.id);
+    gateway.post(&path, &json!({})).await.is_error(503, "unavailable");
+    assert_eq!(near.seen().len(), 3, "what may have been done is not done twice");
+    assert_eq!(gateway.post(&path, &json!({})).await.status, 201, "the node is not taken for dead");
 }
 
 #[tokio::test]
@@ -174,6 +185,20 @@ async fn a_gateway_without_nodes_serves_and_says_so() {
     gateway.post(&format!("/library/branches/{}/loans", node.id), &json!({})).await.is_error(503, "unavailable");
     node.revive().await;
     eventually("found", || async { gateway.get("/library/anyone").await.status == 200 }).await;
+}
+
+#[tokio::test]
+async fn callers_in_a_hurry_do_not_make_a_node_look_dead() {
+    // Connections are taken by the system, but nobody ever speaks on them.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (node, mut other) = (Node::store("main", 1001, 0.0).await, Node::store("other", 1002, 1.0).await);
+    other.move_to(silent.local_addr().unwrap()).await;
+    node.knows(&[&other]);
+    let gateway = Gateway::before(&[&node]).await;
+    let path = format!("/library/branches/{}/loans", other.id);
+    let hurry = || gateway.send(Method::POST, &path, &[("x-request-timeout", "0.05")], "");
+    eventually("known", || async { hurry().await.status == 504 }).await;
+    assert_eq!(gateway.get("/healthz").await.json()["nodes"]["healthy"], 2);
 }
 
 #[tokio::test]

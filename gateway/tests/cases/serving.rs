@@ -80,6 +80,7 @@ async fn requests_are_counted() {
         "gateway_requests_total{route=\"/library/any-branch\",method=\"GET\",code=\"unavailable\"}",
         "gateway_request_seconds_bucket{route=\"/library/any-branch\",method=\"GET\",",
         "gateway_upstream_failures_total{node=\"0\",reason=\"",
+        "gateway_nodes_known ",
     ] {
         assert!(page.contains(line), "{line}\n{page}");
     }

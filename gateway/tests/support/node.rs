@@ -39,6 +39,8 @@ pub enum Reply {
     Hang,
     /// The request is taken, and the connection dies.
     Die,
+    /// As `Die`, but only once.
+    DieOnce,
     /// What was sent is sent back.
     Echo,
 }
@@ -187,6 +189,12 @@ impl Node {
         self.state.seen.lock().unwrap().clone()
     }
 
+    /// Ends the node, and gives another address for it from now on.
+    pub async fn move_to(&mut self, address: SocketAddr) {
+        self.kill().await;
+        self.address = address;
+    }
+
     /// Ends the node and all of its connections.
     pub async fn kill(&mut self) {
         if let Some(mut server) = self.server.take() {
@@ -223,7 +231,11 @@ async fn answer(
         _ => {
             let seen = Seen { method: method.clone(), metadata: parts.headers, message: message.clone() };
             state.seen.lock().unwrap().push(seen);
-            let reply = state.replies.lock().unwrap().get(&method).cloned();
+            let mut replies = state.replies.lock().unwrap();
+            let reply = replies.get(&method).cloned();
+            if matches!(reply, Some(Reply::DieOnce)) {
+                replies.remove(&method);
+            }
             reply.unwrap_or_else(|| super::Named::reply(&name))
         }
     };
@@ -233,7 +245,7 @@ async fn answer(
         Reply::Fail(failure) => Status::from(failure).into_http(),
         Reply::Status(code, text) => Status::new(code, text).into_http(),
         Reply::Hang => std::future::pending().await,
-        Reply::Die => {
+        Reply::Die | Reply::DieOnce => {
             die.notify_one();
             std::future::pending().await
         }
