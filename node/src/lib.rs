@@ -5,6 +5,9 @@ pub mod auth;
 pub mod clock;
 pub mod identity;
 pub mod journal;
+#[cfg(test)]
+pub(crate) mod laws;
 pub mod storage;
+pub mod stores;
 #[cfg(test)]
 pub(crate) mod testing;
