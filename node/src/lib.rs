@@ -5,6 +5,7 @@ pub mod auth;
 pub mod catalog;
 pub mod clock;
 pub mod identity;
+pub mod inventory;
 pub mod journal;
 #[cfg(test)]
 pub(crate) mod laws;
