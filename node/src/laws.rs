@@ -106,3 +106,12 @@ pub(crate) async fn hold<E: Said>(node: &Node, event: impl Strategy<Value = E>) 
     });
     outcome.unwrap();
 }
+
+/// Checks that the same events give the same digest on both databases.
+pub(crate) async fn alike_on_both<E: Said>(events: Vec<E>) {
+    let stamp = |seq: usize| Stamp { hlc: Hlc(seq as u64 + 1), origin: Uuid::nil(), stream: 1, seq: seq as i64 + 1 };
+    let events: Vec<_> = events.into_iter().enumerate().map(|(seq, event)| (stamp(seq), event)).collect();
+    let sqlite = rows_after(&Node::sqlite().await, events.clone()).await;
+    assert!(sqlite.1 > 0);
+    assert_eq!(rows_after(&Node::postgres().await, events).await, sqlite);
+}

@@ -252,6 +252,20 @@ mod tests {
 
     on_both!(drinks_and_favourites_merge_alike_in_any_order, async |node: Node| laws::hold(&node, said()).await);
 
+    #[tokio::test]
+    async fn both_databases_give_one_digest() {
+        let made = |drink| Some(recipe(drink, "Crème \"brûlée\" 🥤", true));
+        let events = vec![
+            Said::Published(pb::DrinkPublished { recipe: Some(recipe(7, "Float", false)) }),
+            Said::Withdrawn(pb::DrinkWithdrawn { drink: 8 }),
+            Said::Saved(pb::UserDrinkSaved { recipe: made(9), owner: 2, created_at_us: 1_753_000_000_123_457 }),
+            Said::Saved(pb::UserDrinkSaved { recipe: made(number::MAX), owner: 0, created_at_us: -1 }),
+            Said::Added(pb::FavoriteAdded { user: 3, recipe: made(9) }),
+            Said::Removed(pb::FavoriteRemoved { user: 3, drink: 10 }),
+        ];
+        laws::alike_on_both(events).await;
+    }
+
     on_both!(nonsense_is_unfit, async |node: Node| {
         let good = recipe(1, "Float", true);
         let with = |spoil: fn(&mut pb::Recipe)| {

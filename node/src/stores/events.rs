@@ -319,6 +319,16 @@ mod tests {
 
     on_both!(descriptions_merge_alike_in_any_order, async |node: Node| laws::hold(&node, said()).await);
 
+    #[tokio::test]
+    async fn both_databases_give_one_digest() {
+        let zero = Store { latitude: -0.0, longitude: 0.1 + 0.2, ..sample(Uuid::from_u128(1), "Zürich") };
+        let region =
+            |code: &str| pb::Region { region_code: code.into(), service_radius_miles: 1, name: "r".into(), ..region() };
+        let regions = ["b", "A", "a", "1"].map(|code| Said::Region(pb::RegionDescribed { region: Some(region(code)) }));
+        let stores = [Said::Store((&zero).into()), Said::Store((&sample(Uuid::from_u128(u128::MAX), "x")).into())];
+        laws::alike_on_both(regions.into_iter().chain(stores).collect()).await;
+    }
+
     #[test]
     fn nonsense_is_unfit() {
         let good = pb::StoreDescribed::from(&sample(Uuid::from_u128(7), "Main"));
