@@ -161,8 +161,9 @@ on_both!(a_deleted_user_stays_deleted, async |node: Node| {
         let others = set.new_tree(&mut runner).unwrap().current();
         let mut events = vec![(last.clone(), stamp(100, 1))];
         // Those with later stamps change nothing either.
-        events
-            .extend(others.into_iter().zip(2_i64..).map(|(event, seq)| (event, stamp(90 + seq.cast_unsigned() * 4, seq))));
+        events.extend(
+            others.into_iter().zip(2_i64..).map(|(event, seq)| (event, stamp(90 + seq.cast_unsigned() * 4, seq))),
+        );
         let (row, credential, _) = apply_all(&node.db, case, events).await;
         let row = row.unwrap();
         assert!(row.deleted && !row.disabled && credential.is_none());
