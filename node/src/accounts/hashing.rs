@@ -63,7 +63,10 @@ impl Hashing {
         let password = password.clone();
         self.run(move || match hash {
             Some(hash) => check(&password, &hash),
-            None => make(&password).is_none(),
+            None => {
+                drop(make(&password));
+                false
+            }
         })
         .await
     }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use codepop_proto::accounts::{SessionEnded, SessionsEnded, UserDeleted};
-use codepop_shared::{Failure, number};
+use codepop_shared::{Code, Failure, number};
 
 use super::{
     Accounts, Error, Password,
@@ -23,7 +23,7 @@ impl Accounts {
     /// Ends the session, everywhere and for ever.
     ///
     /// # Errors
-    /// [`Code::AskHub`](codepop_shared::Code::AskHub) at a store for an account that is kept by hubs.
+    /// [`Code::AskHub`] at a store for an account that is kept by hubs.
     pub async fn log_out(&self, permit: &Permit, user: &User) -> Result<(), Failure> {
         self.must_keep(user.number)?;
         let message = SessionEnded {
@@ -54,14 +54,12 @@ impl Accounts {
     ) -> Result<String, Failure> {
         let number = user.number;
         self.must_keep(number)?;
-        let check = async {
-            let Some(old) = self.checked(number, &current).await? else { return Ok(None) };
-            let hash = self.hashing.hash(&new).await?;
-            let written =
-                self.app.write(permit, move |tx| Box::pin(async move { set_password(tx, number, &old, hash).await }));
-            written.await.map_err(|error: Error| Failure::from(error))
-        };
-        let since = self.gate.pass(self.account(number).await?, client, check).await?;
+        let check = self.checked(number, &current);
+        let old = self.gate.pass(self.account(number).await?, client, check).await?;
+        let hash = self.hashing.hash(&new).await?;
+        let written =
+            self.app.write(permit, move |tx| Box::pin(async move { set_password(tx, number, &old, hash).await }));
+        let since = written.await.map_err(|error: Error| Failure::from(error))?;
         new_token(&self.app, number, since)
     }
 
@@ -78,7 +76,7 @@ impl Accounts {
     ) -> Result<(), Failure> {
         let number = user.number;
         self.must_keep(number)?;
-        let check = async { self.checked(number, &password).await };
+        let check = self.checked(number, &password);
         self.gate.pass(self.account(number).await?, client, check).await?;
         let written = self.app.write(permit, move |tx| Box::pin(async move { erase(tx, number).await }));
         written.await.map_err(|error: Error| error.into())
@@ -100,17 +98,18 @@ impl Accounts {
     }
 }
 
-/// Returns since when sessions are good; `None` when another password was set in between.
-async fn set_password(tx: &mut Tx, user: i64, old: &str, hash: String) -> Result<Option<Hlc>, Error> {
+/// Returns since when sessions are good.
+async fn set_password(tx: &mut Tx, user: i64, old: &str, hash: String) -> Result<Hlc, Error> {
     let by_event = number::is_hub_born(user);
     if !replace_hash(tx, user, old, hash, !by_event).await? {
-        return Ok(None);
+        let detail = "The password was changed by another call at the same time. Log in again.";
+        return Err(Failure::new(Code::Conflict, detail).into());
     }
     if by_event {
         journal::emit(tx, &Audience::Everyone, &SessionsEnded { user }).await?;
     }
     let credential = store::credential(tx, user).await?;
-    Ok(credential.map(|credential| Hlc::from_sql(credential.sessions_since)))
+    Ok(credential.map(|credential| Hlc::from_sql(credential.sessions_since)).unwrap_or_default())
 }
 
 async fn erase(tx: &mut Tx, user: i64) -> Result<(), Error> {

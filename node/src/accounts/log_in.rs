@@ -52,13 +52,6 @@ struct Candidate {
     sessions_since: Hlc,
 }
 
-/// What a look at the candidates came to.
-enum Verdict {
-    Fits(Box<Candidate>),
-    AskHub,
-    Nobody,
-}
-
 impl Accounts {
     /// Logs in.
     ///
@@ -68,25 +61,24 @@ impl Accounts {
     /// [`Code::TooManyAttempts`](codepop_shared::Code::TooManyAttempts).
     pub async fn log_in(&self, client: IpAddr, username: &str, password: Password) -> Result<LoggedIn, Failure> {
         let sought = Sought::read(&self.app.author().id.chain, username);
-        self.gate.pass(sought.key, client, self.try_log_in(&sought, &password)).await
+        let candidate = self.gate.pass(sought.key, client, self.identify(&sought, &password)).await?;
+        self.renew_hash(&candidate, &password).await;
+        self.session(candidate, sought.user.is_none()).await
     }
 
-    async fn try_log_in(&self, sought: &Sought, password: &Password) -> Result<Option<LoggedIn>, Failure> {
+    /// Who has this name and this password, if anybody.
+    async fn identify(&self, sought: &Sought, password: &Password) -> Result<Option<Candidate>, Failure> {
         let mut found = self.candidates(sought).await?;
         if !found.iter().any(|candidate| candidate.hash.is_some() || self.is_for_hubs(candidate)) {
-            let lookup = sought.user.map_or(Lookup::NameKey(sought.key), Lookup::Number);
+            let lookup = match sought.user {
+                Some(user) if user > 0 => Lookup::Number(user),
+                _ => Lookup::NameKey(sought.key),
+            };
             if find(&self.app, lookup).await {
                 found = self.candidates(sought).await?;
             }
         }
-        match self.judge(found, password).await? {
-            Verdict::Fits(candidate) => {
-                self.renew_hash(&candidate, password).await;
-                self.session(*candidate, sought.user.is_none()).await.map(Some)
-            }
-            Verdict::AskHub => Err(ask_hub()),
-            Verdict::Nobody => Ok(None),
-        }
+        self.judge(found, password).await
     }
 
     async fn candidates(&self, sought: &Sought) -> Result<Vec<Candidate>, Failure> {
@@ -100,7 +92,9 @@ impl Accounts {
         self.app.author().id.kind == Kind::Store && number::is_hub_born(candidate.row.id)
     }
 
-    async fn judge(&self, candidates: Vec<Candidate>, password: &Password) -> Result<Verdict, Failure> {
+    /// The first whom the password fits. A store can't tell for accounts that hubs keep: then it says so, once the password
+    /// fits nobody whom it can tell of.
+    async fn judge(&self, candidates: Vec<Candidate>, password: &Password) -> Result<Option<Candidate>, Failure> {
         let (mut checked, mut for_hubs) = (false, false);
         for candidate in candidates {
             if self.is_for_hubs(&candidate) {
@@ -110,16 +104,16 @@ impl Accounts {
             let Some(hash) = candidate.hash.clone() else { continue };
             checked = true;
             if self.hashing.fits(password, Some(hash)).await? && !candidate.row.disabled {
-                return Ok(Verdict::Fits(Box::new(candidate)));
+                return Ok(Some(candidate));
             }
         }
         if for_hubs {
-            return Ok(Verdict::AskHub);
+            return Err(ask_hub());
         }
         if !checked {
             self.hashing.fits(password, None).await?;
         }
-        Ok(Verdict::Nobody)
+        Ok(None)
     }
 
     /// Replaces a hash that was brought over or is weaker than today's. The log-in does not depend on it.

@@ -68,8 +68,4 @@ pub async fn forget_expired_sessions(tx: &mut Tx) -> Result<usize, storage::Erro
 }
 
 #[cfg(test)]
-mod exchange;
-#[cfg(test)]
-mod merge_tests;
-#[cfg(test)]
 mod tests;

@@ -1,7 +1,11 @@
 //! Slows down guessing: after a few failures in a row for one account from one address, the next attempt has to wait. The
 //! owner elsewhere is not locked out. Pure: the time is an argument.
 
-use std::{collections::HashMap, net::IpAddr, time::Duration};
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv6Addr},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
@@ -40,7 +44,7 @@ impl Throttle {
     /// # Errors
     /// How long to wait before the next attempt.
     pub(super) fn begin(&mut self, pair: Pair, now: Instant) -> Result<(), Duration> {
-        let pair = network(pair);
+        let pair = (pair.0, network(pair.1));
         if !self.entries.contains_key(&pair) && self.entries.len() >= ENTRIES_MAX {
             self.make_room();
         }
@@ -60,12 +64,12 @@ impl Throttle {
 
     /// The attempt succeeded: failures before it are forgotten.
     pub(super) fn succeeded(&mut self, pair: Pair) {
-        self.entries.remove(&network(pair));
+        self.entries.remove(&(pair.0, network(pair.1)));
     }
 
     /// The attempt was neither: it is not counted.
     pub(super) fn forgive(&mut self, pair: Pair) {
-        if let Some(entry) = self.entries.get_mut(&network(pair)) {
+        if let Some(entry) = self.entries.get_mut(&(pair.0, network(pair.1))) {
             entry.failures = entry.failures.saturating_sub(1);
         }
     }
@@ -87,13 +91,13 @@ fn wait(failures: u32) -> Duration {
     }
 }
 
-/// One who has an IPv6 address has 2^64 of them.
-fn network((key, address): Pair) -> Pair {
+/// What counts as one address: one who has an IPv6 address has 2^64 of them.
+pub(super) fn network(address: IpAddr) -> IpAddr {
     match address {
-        IpAddr::V4(_) => (key, address),
+        IpAddr::V4(_) => address,
         IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
-            Some(v4) => (key, v4.into()),
-            None => (key, std::net::Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into()),
+            Some(v4) => v4.into(),
+            None => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
         },
     }
 }

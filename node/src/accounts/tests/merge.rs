@@ -6,7 +6,7 @@ use codepop_proto::accounts::{
 use proptest::{prelude::*, strategy::ValueTree as _, test_runner::TestRunner};
 use uuid::Uuid;
 
-use super::store;
+use crate::accounts::store;
 use crate::{
     clock::Hlc,
     journal::{Error, Replicated, Stamp},
