@@ -37,6 +37,9 @@ const POSTGRES_SETTINGS: &str = "SET synchronous_commit = on; SET timezone = 'UT
 /// Key of the advisory lock that keeps a second node off the same PostgreSQL database ("codepop" in ASCII).
 const POSTGRES_LOCK: i64 = 0x63_6f_64_65_70_6f_70;
 
+/// How long a new writer waits for that lock: less than [`READER_WAIT`], so that the reason is told.
+const LOCK_WAIT: &str = "3s";
+
 /// Where the data are.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Location {
@@ -158,15 +161,13 @@ async fn open_postgres(url: &str, lock: bool) -> ConnectionResult<AsyncPgConnect
     Ok(conn)
 }
 
+/// Takes the lock, waiting for a session of this node's own that was just closed: the server notices a little later.
 async fn take_lock(conn: &mut AsyncPgConnection) -> ConnectionResult<()> {
-    use diesel::{dsl::sql, sql_types::Bool};
-    use diesel_async::RunQueryDsl;
-    let held: bool = diesel::select(sql::<Bool>(&format!("pg_try_advisory_lock({POSTGRES_LOCK})")))
-        .get_result(conn)
-        .await
-        .map_err(ConnectionError::CouldntSetupConfiguration)?;
-    held.then_some(())
-        .ok_or_else(|| ConnectionError::BadConnection("another node uses this PostgreSQL database".into()))
+    let sql = format!("SET lock_timeout = '{LOCK_WAIT}'; SELECT pg_advisory_lock({POSTGRES_LOCK})");
+    conn.batch_execute(&sql).await.map_err(|error| {
+        ConnectionError::BadConnection(format!("another node uses this PostgreSQL database: {error}"))
+    })?;
+    conn.batch_execute(POSTGRES_SETTINGS).await.map_err(ConnectionError::CouldntSetupConfiguration)
 }
 
 /// Whether the server is on this machine: a socket or a loopback address. Everything else gets TLS.
