@@ -1,11 +1,15 @@
 //! What each command of the program does.
 
+mod client;
+mod grant;
 mod init;
+mod migrate;
 mod pki;
+mod run;
 
 use anyhow::Result;
 
-use crate::config::{Action, ClientConfig, DiscoverConfig, GrantConfig, MigrateConfig, RunConfig};
+use crate::config::Action;
 
 /// Does what was asked.
 ///
@@ -16,37 +20,13 @@ pub async fn perform(action: Action) -> Result<()> {
         Action::Init(config) => init::init(&config),
         Action::PkiInit(args) => pki::init(&args),
         Action::PkiIssue(issue) => pki::issue(&issue),
-        Action::Run(config) => run(*config).await,
-        Action::Status(config) => status(config).await,
-        Action::Peers(config) => peers(config).await,
-        Action::Discover(config) => discover(config).await,
-        Action::Migrate(config) => migrate(config).await,
-        Action::Grant(config) => grant(config).await,
+        Action::Run(config) => run::run(*config).await,
+        Action::Status(config) => client::status(&config).await,
+        Action::Peers(config) => client::peers(&config).await,
+        Action::Discover(config) => client::discover(&config).await,
+        Action::Migrate(config) => migrate::migrate(&config).await,
+        Action::Grant(config) => grant::grant(&config).await,
     }
-}
-
-async fn run(_config: RunConfig) -> Result<()> {
-    anyhow::bail!("not built yet")
-}
-
-async fn status(_config: ClientConfig) -> Result<()> {
-    anyhow::bail!("not built yet")
-}
-
-async fn peers(_config: ClientConfig) -> Result<()> {
-    anyhow::bail!("not built yet")
-}
-
-async fn discover(_config: DiscoverConfig) -> Result<()> {
-    anyhow::bail!("not built yet")
-}
-
-async fn migrate(_config: MigrateConfig) -> Result<()> {
-    anyhow::bail!("not built yet")
-}
-
-async fn grant(_config: GrantConfig) -> Result<()> {
-    anyhow::bail!("not built yet")
 }
 
 /// Prints a line; a closed pipe is an error like any other, not a panic.

@@ -117,7 +117,7 @@ impl NodeIdentity {
 
     /// The node as author of events and tokens.
     pub fn author(&self) -> Author {
-        Author::new(self.id.clone(), self.signing_key.clone())
+        Author::new(Arc::clone(&self.certificate), Arc::clone(self.credentials.ca()), self.signing_key.clone())
     }
 }
 

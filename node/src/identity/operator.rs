@@ -1,6 +1,6 @@
 //! The operator's identity, for the commands that act as the operator.
 
-use std::{fmt, path::Path};
+use std::{fmt, path::Path, sync::Arc};
 
 use codepop_shared::{
     identity::Kind,
@@ -43,7 +43,11 @@ impl OperatorIdentity {
 
     /// The operator as author of events.
     pub fn author(&self) -> Author {
-        Author::new(self.credentials.certified().id.clone(), self.signing_key.clone())
+        Author::new(
+            Arc::clone(self.credentials.certified()),
+            Arc::clone(self.credentials.ca()),
+            self.signing_key.clone(),
+        )
     }
 }
 

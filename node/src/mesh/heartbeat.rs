@@ -116,7 +116,7 @@ where
 
 /// A heartbeat that finds no room is dropped: the peer does not read, and its silence will tell.
 fn send(out: &mpsc::Sender<Heartbeat>, beat: Heartbeat) {
-    drop(out.try_send(beat));
+    let _dropped_when_full = out.try_send(beat);
 }
 
 #[cfg(test)]

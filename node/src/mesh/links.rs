@@ -147,6 +147,11 @@ impl Links {
         self.changes.subscribe()
     }
 
+    /// What ends the link that a node dialled, if there is one.
+    pub fn accepted(&self, peer: Uuid) -> Option<CancellationToken> {
+        self.lock().live.get(&peer).filter(|link| !link.dialled_by_me).map(|link| link.cut.clone())
+    }
+
     /// Cuts the link to a node.
     pub fn cut(&self, peer: Uuid) {
         if let Some(link) = self.lock().live.get(&peer) {

@@ -38,18 +38,30 @@ pub struct Taken {
     pub new: usize,
     /// The batch does not join what is known.
     pub gap: bool,
+    /// The batch holds events that this very node signed and does not have: where its stream ends here, and the last
+    /// that it once made.
+    pub forgotten: Option<(u64, u64)>,
 }
 
 /// Takes in events of one stream, in order without gaps, that `from` brought.
 pub async fn batch(db: &Db, from: &SpiffeId, signed: Vec<SignedEvent>) -> Result<Taken, Error> {
     let me = db.author().id.clone();
     let run = Run::read(signed, from, &me)?;
-    if run.key.0 == me.uuid {
-        // Our own words come back only to a restored or cloned database, which is fenced at the handshake.
-        return Ok(Taken { reached: (run.key, 0), new: 0, gap: false });
-    }
     let keys = run.verify(db).await?;
+    if run.key.0 == me.uuid {
+        return own(db, run).await;
+    }
     db.receive(move |tx| Box::pin(async move { run.take(tx, &keys).await })).await
+}
+
+/// Our own words come back to us only when this database lost them. They are not taken: the proof is enough.
+async fn own(db: &Db, run: Run) -> Result<Taken, Error> {
+    let (origin, audience) = run.key.clone();
+    let stream = db.read(move |tx| Box::pin(async move { streams::find(tx, origin, &audience).await })).await?;
+    let head = stream.map_or(0, |stream: Stream| stream.head);
+    let last = run.events.last().map_or(0, |event| event.header.seq);
+    let forgotten = (last > head).then_some((head, last));
+    Ok(Taken { reached: (run.key, head), new: 0, gap: false, forgotten })
 }
 
 /// Events of one stream whose form and chaining are in order.
@@ -112,10 +124,10 @@ impl Run {
         let mut stream = streams::find_or_make(tx, self.key.0, &self.key.1).await?;
         let new: Vec<&Event> = self.events.iter().filter(|event| event.header.seq > stream.head).collect();
         let Some(first) = new.first() else {
-            return Ok(Taken { reached: (self.key, stream.head), new: 0, gap: false });
+            return Ok(Taken { reached: (self.key, stream.head), new: 0, gap: false, forgotten: None });
         };
         if first.header.seq != stream.head + 1 {
-            return Ok(Taken { reached: (self.key, stream.head), new: 0, gap: true });
+            return Ok(Taken { reached: (self.key, stream.head), new: 0, gap: true, forgotten: None });
         }
         if first.header.previous != stream.head_hash {
             return fault("the stream was forked: its origin signed two events of one seq");
@@ -125,7 +137,7 @@ impl Run {
             one(tx, &mut stream, event, &certified.id).await?;
         }
         streams::advance(tx, &stream).await?;
-        Ok(Taken { new: new.len(), reached: (self.key, stream.head), gap: false })
+        Ok(Taken { new: new.len(), reached: (self.key, stream.head), gap: false, forgotten: None })
     }
 }
 

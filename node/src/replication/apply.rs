@@ -3,12 +3,15 @@
 
 use std::{collections::HashMap, sync::OnceLock};
 
-use codepop_proto::{accounts, catalog, mesh, roles, stores};
+use codepop_proto::mesh;
 use codepop_shared::identity::SpiffeId;
 use futures::{FutureExt as _, future::BoxFuture};
+use sha2::Digest as _;
 
 use crate::{
-    journal::{Error, Event, Outcome, Replicated, Stamp, State},
+    app::Lookup,
+    journal::{Audience, Error, Event, Outcome, Replicated, Stamp, State},
+    mesh::registry,
     storage::{self, Tx},
 };
 
@@ -42,6 +45,21 @@ macro_rules! table {
 
 table! {
     mesh::NodeAnnounced,
+}
+
+/// The users whom a question for an account may mean.
+pub async fn subjects(_tx: &mut Tx, account: &Lookup) -> Result<Vec<i64>, storage::Error> {
+    match account {
+        Lookup::Number(number) => Ok(vec![*number]),
+        Lookup::NameKey(_) => Ok(vec![]),
+    }
+}
+
+/// Digest of the merged rows of an audience, and how many rows there are.
+pub async fn digest(tx: &mut Tx, audience: &Audience) -> Result<([u8; 32], u64), storage::Error> {
+    let mut hasher = sha2::Sha256::new();
+    let rows = registry::digest(tx, audience, &mut hasher).await?;
+    Ok((hasher.finalize().into(), rows))
 }
 
 /// Merges an accepted event into the rows, or says why not. Only a failing database is an error.

@@ -6,4 +6,8 @@
 
 pub mod accept;
 pub mod apply;
+pub mod find;
+pub mod peer;
+pub mod rpc;
 pub mod session;
+pub mod stream;

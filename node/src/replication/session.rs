@@ -4,7 +4,7 @@
 //! Digest, delta, reset: say what you have (hello, digest), get what you lack (want, events), start over when the other
 //! side lost its place (want again).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use codepop_proto::{
     journal::SignedEvent,
@@ -34,15 +34,6 @@ pub enum Output {
     Send(Frame),
     /// Take in these events of one stream and report with [`Session::took_in`].
     Accept(Vec<SignedEvent>),
-    /// The peer holds more of our own streams than we do: this database was restored or cloned.
-    Fence {
-        /// The stream.
-        stream: StreamKey,
-        /// What we have.
-        have: u64,
-        /// What the peer has.
-        peer_has: u64,
-    },
     /// The peer breaks the protocol: end the session.
     Close(&'static str),
 }
@@ -76,6 +67,8 @@ pub struct Session {
     sent: Positions,
     /// How far the peer asked us to send, when it must ask.
     wanted: Positions,
+    /// The peer's own streams of which we hold more than it does: it gets one run of them as a proof.
+    owed: BTreeSet<StreamKey>,
     sent_events: u64,
     acknowledged_events: u64,
     received_events: u64,
@@ -96,6 +89,7 @@ impl Session {
             peer_has: Positions::default(),
             sent: Positions::default(),
             wanted: Positions::default(),
+            owed: BTreeSet::new(),
             sent_events: 0,
             acknowledged_events: 0,
             received_events: 0,
@@ -108,12 +102,7 @@ impl Session {
     /// The first frame to send.
     pub fn hello(&mut self, streams: &[Stream]) -> Frame {
         self.journal_changed(streams);
-        let yours: Positions = streams
-            .iter()
-            .filter(|stream| stream.origin == self.peer.uuid)
-            .map(|stream| ((stream.origin, stream.audience.clone()), stream.head))
-            .collect();
-        Frame::Hello(Hello { vector: Some(self.receivable().to_vector()), yours: Some(yours.to_vector()) })
+        Frame::Hello(Hello { vector: Some(self.receivable().to_vector()) })
     }
 
     /// What we have has changed.
@@ -187,7 +176,8 @@ impl Session {
             return None;
         }
         // The stream that says who an origin is goes before its others: BTreeMap order puts `everyone` first.
-        self.heads.iter().filter(|(key, _)| self.may_send(key)).find_map(|(key, (stream, head))| {
+        let goes = |key: &StreamKey| self.may_send(key) || self.owed.contains(key);
+        self.heads.iter().filter(|(key, _)| goes(key)).find_map(|(key, (stream, head))| {
             let until = if self.push { *head } else { (*head).min(self.wanted.get(key)) };
             let after = self.sent.get(key);
             (after < until).then(|| Next {
@@ -201,6 +191,7 @@ impl Session {
 
     /// These events were handed to the connection, up to `seq`.
     pub fn sent(&mut self, key: StreamKey, seq: u64, events: usize) {
+        self.owed.remove(&key);
         self.sent.raise(key, seq);
         self.sent_events += events as u64;
     }
@@ -231,16 +222,10 @@ impl Session {
         self.sent = self.peer_has.clone();
         // Whoever says hello asks for everything that it lacks.
         self.wanted = self.heads.iter().map(|(key, (_, head))| (key.clone(), *head)).collect();
-        let yours = Positions::from_vector(&hello.yours.clone().unwrap_or_default());
-        let own = |key: &StreamKey| key.0 == self.me.uuid;
-        yours
-            .0
-            .iter()
-            .filter(|(key, _)| own(key))
-            .map(|(key, seq)| (key, self.heads.get(key).map_or(0, |(_, head)| *head), *seq))
-            .filter(|(_, have, peer_has)| peer_has > have)
-            .map(|(key, have, peer_has)| Output::Fence { stream: key.clone(), have, peer_has })
-            .collect()
+        let theirs =
+            |(key, (_, head)): &(&StreamKey, &(i64, u64))| key.0 == self.peer.uuid && *head > self.peer_has.get(key);
+        self.owed = self.heads.iter().filter(theirs).map(|(key, _)| key.clone()).collect();
+        vec![]
     }
 
     fn take(batch: EventBatch) -> Vec<Output> {
@@ -289,7 +274,9 @@ impl Session {
 
     /// What we have of all that the peer may send us.
     fn receivable(&self) -> Positions {
-        let fits = |(origin, audience): &StreamKey| audience.may_travel(*origin, self.peer.uuid, &self.me);
+        let fits = |(origin, audience): &StreamKey| {
+            *origin == self.me.uuid || audience.may_travel(*origin, self.peer.uuid, &self.me)
+        };
         self.heads.iter().filter(|(key, _)| fits(key)).map(|(key, (_, head))| (key.clone(), *head)).collect()
     }
 
@@ -354,13 +341,17 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_that_has_more_of_us_than_we_do_fences_us() {
+    fn a_peer_that_lost_its_own_words_gets_them_as_proof_and_no_other_does() {
         let (mut a, mut b) = pair(true);
         let origin = a.me.uuid;
         let old = [stream(1, origin, Audience::Everyone, 3)];
         let newer = [stream(4, origin, Audience::Everyone, 9)];
-        let (seen, _) = greet(&mut a, &old, &mut b, &newer);
-        assert_eq!(seen, [Output::Fence { stream: (origin, Audience::Everyone), have: 3, peer_has: 9 }]);
+        greet(&mut a, &old, &mut b, &newer);
+        let next = b.next().unwrap();
+        assert_eq!((next.stream, next.after), (4, 3));
+        b.sent(next.key, 9, 6);
+        b.journal_changed(&[stream(4, origin, Audience::Everyone, 12)]);
+        assert_eq!(b.next(), None);
     }
 
     #[test]

@@ -1,0 +1,116 @@
+//! The node as a server: a table of contents of its layers and services. One of the two places where machinery names
+//! shop nouns.
+
+pub mod access;
+mod contract;
+mod nodes;
+mod operator;
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::{DateTime, Utc};
+use codepop_proto::{
+    DESCRIPTORS, mesh::mesh_service_server::MeshServiceServer, nodes::nodes_service_server::NodesServiceServer,
+    operator::operator_service_server::OperatorServiceServer,
+};
+use codepop_shared::tls::Incoming;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Server;
+
+use self::access::{Authenticator, Gate, GateLayer};
+use crate::{
+    app::App,
+    replication::{peer::Dialler, rpc::MeshRpc},
+};
+
+/// Largest message taken or sent: the contract's batches stay under 2 MiB.
+pub const MESSAGE_MAX: usize = 4 * 1_024 * 1_024;
+
+/// Streams that one connection may have open at the same time.
+const STREAMS_MAX: u32 = 128;
+
+/// Requests of one connection that are worked on at the same time.
+const CONCURRENCY_MAX: usize = 128;
+
+/// Largest header list taken, in bytes.
+const HEADERS_MAX: u32 = 32 * 1_024;
+
+/// A connection that is silent for so long is asked whether it is alive.
+const KEEPALIVE_EVERY: Duration = Duration::from_secs(20);
+
+/// How long the answer may take.
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Everything that is served.
+pub struct Parts {
+    /// What features are handed.
+    pub app: App,
+    /// The mesh.
+    pub dialler: Dialler,
+    /// Checks tokens.
+    pub authenticator: Arc<dyn Authenticator>,
+    /// When the node was set up.
+    pub created_at: DateTime<Utc>,
+}
+
+/// Serves until stopped; requests under way are finished.
+pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) -> anyhow::Result<()> {
+    let Parts { app, dialler, authenticator, created_at } = parts;
+    let links = dialler.links.clone();
+    let gate = Gate { authenticator, links: links.clone(), me: Arc::new(app.author().id.clone()) };
+    let (health, health_service) = tonic_health::server::health_reporter();
+    tokio::spawn(report_health(app.clone(), health));
+    let reflection =
+        || tonic_reflection::server::Builder::configure().register_encoded_file_descriptor_set(DESCRIPTORS);
+
+    macro_rules! limited {
+        ($server:expr) => {
+            $server.max_decoding_message_size(MESSAGE_MAX).max_encoding_message_size(MESSAGE_MAX)
+        };
+    }
+
+    Server::builder()
+        .max_concurrent_streams(STREAMS_MAX)
+        .concurrency_limit_per_connection(CONCURRENCY_MAX)
+        .http2_keepalive_interval(Some(KEEPALIVE_EVERY))
+        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+        .http2_max_header_list_size(HEADERS_MAX)
+        .layer(GateLayer(gate))
+        .add_service(health_service)
+        .add_service(reflection().build_v1()?)
+        .add_service(reflection().build_v1alpha()?)
+        .add_service(limited!(MeshServiceServer::new(MeshRpc::new(dialler))))
+        .add_service(limited!(NodesServiceServer::new(nodes::NodesRpc::new(app.clone(), links, created_at))))
+        .add_service(limited!(OperatorServiceServer::new(operator::OperatorRpc::new(app))))
+        .serve_with_incoming_shutdown(incoming, stop.cancelled_owned())
+        .await?;
+    Ok(())
+}
+
+/// How often `grpc.health.v1` is brought up to date.
+const HEALTH_EVERY: Duration = Duration::from_secs(2);
+
+/// Says NOT_SERVING while the database does not answer or the node takes no writes.
+async fn report_health(app: App, health: tonic_health::server::HealthReporter) {
+    use tonic_health::ServingStatus;
+    let mut every = tokio::time::interval(HEALTH_EVERY);
+    loop {
+        every.tick().await;
+        let works = app.read(|tx| Box::pin(crate::journal::entries::counts(tx))).await.is_ok();
+        let serving = works && app.db.fenced().is_none();
+        let status = if serving { ServingStatus::Serving } else { ServingStatus::NotServing };
+        health.set_service_status("", status).await;
+    }
+}
+
+/// Checks tokens by the accounts.
+pub struct Accounts(pub App);
+
+impl Authenticator for Accounts {
+    fn authenticate<'a>(
+        &'a self,
+        _token: &'a str,
+    ) -> futures::future::BoxFuture<'a, Result<crate::auth::User, codepop_shared::Failure>> {
+        Box::pin(async { Err(codepop_shared::Failure::new(codepop_shared::Code::NotAuthenticated, "Invalid token.")) })
+    }
+}
