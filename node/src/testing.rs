@@ -1,8 +1,12 @@
 //! Databases for tests: the same test runs on SQLite and on PostgreSQL, each time on a database of its own.
 
-use std::sync::{Arc, Once};
+use std::sync::{Arc, Once, OnceLock};
 
-use codepop_shared::identity::{Kind, SpiffeId};
+use codepop_shared::{
+    authority::{Authority, CERTIFICATE_VALID, Order},
+    identity::{CaCertificate, Certified, Kind, SpiffeId},
+    request::KeyMaterial,
+};
 use ed25519_dalek::SigningKey;
 use uuid::Uuid;
 
@@ -58,9 +62,33 @@ pub(crate) fn name(number: u32, region: &str) -> SpiffeId {
     SpiffeId { chain: "test".into(), kind, region: region.into(), number, uuid: Uuid::now_v7() }
 }
 
-/// An author with a fresh key.
+/// The authority of the chain `test`, one a test run.
+pub(crate) fn authority() -> &'static Authority {
+    static AUTHORITY: OnceLock<Authority> = OnceLock::new();
+    AUTHORITY.get_or_init(|| Authority::create("test", chrono::Utc::now()).unwrap())
+}
+
+/// An author with fresh keys and a certificate of the test authority.
 pub(crate) fn author(id: SpiffeId) -> Author {
-    Author::new(id, SigningKey::from_bytes(&rand::random()))
+    let key = SigningKey::from_bytes(&rand::random());
+    let csr = KeyMaterial::generate(false).unwrap().csr(id.uuid).unwrap();
+    let pem = authority()
+        .issue(Order {
+            id,
+            event_key: Some(key.verifying_key()),
+            csr: &csr,
+            name: "test",
+            dns: &[],
+            ips: &[],
+            now: chrono::Utc::now(),
+            valid: CERTIFICATE_VALID,
+        })
+        .unwrap();
+    let der = rustls::pki_types::pem::PemObject::from_pem_slice(pem.as_bytes())
+        .map(|der: rustls::pki_types::CertificateDer<'static>| der)
+        .unwrap();
+    let ca = Arc::new(CaCertificate::from_pem(authority().pem().as_bytes()).unwrap());
+    Author::new(Arc::new(Certified::parse(&der).unwrap()), ca, key)
 }
 
 impl Node {

@@ -2,11 +2,16 @@
 //!
 //! Read [`number`] and [`identity`] first, then [`failure`], then [`tls`].
 
+pub mod authority;
 pub mod code;
 pub mod failure;
+pub mod files;
 pub mod geo;
+pub mod identity;
 pub mod number;
+pub mod request;
+pub mod telemetry;
+pub mod tls;
 
 pub use code::Code;
 pub use failure::Failure;
-pub mod identity;

@@ -16,7 +16,7 @@ pub const MAX: i64 = (1 << 53) - 1;
 /// The number of a node's `counter`-th thing, if it still fits.
 pub fn compose(counter: i64, node: u32) -> Option<i64> {
     let number = counter.checked_mul(STRIDE)?.checked_add(i64::from(node))?;
-    (counter >= 1 && node >= 1 && node <= NODE_MAX && number <= MAX).then_some(number)
+    (counter >= 1 && (1..=NODE_MAX).contains(&node) && number <= MAX).then_some(number)
 }
 
 /// The number of the node where `number` was born. Numbers below 100,000 come from the first imported legacy database

@@ -1,10 +1,8 @@
 //! What other parts of the node ask about accounts.
 
-use codepop_shared::Failure;
-
-use super::{Error, store};
+use super::store;
 use crate::{
-    app::{App, Lookup},
+    app::Lookup,
     storage::{self, Tx},
 };
 
@@ -13,12 +11,7 @@ use crate::{
 ///
 /// # Errors
 /// The database failed.
-pub async fn account_numbers(app: &App, lookup: Lookup) -> Result<Vec<i64>, Failure> {
-    let found = app.read(move |tx| Box::pin(async move { numbers(tx, &lookup).await })).await;
-    found.map_err(|error: storage::Error| Error::from(error).into())
-}
-
-async fn numbers(tx: &mut Tx, lookup: &Lookup) -> Result<Vec<i64>, storage::Error> {
+pub async fn account_numbers(tx: &mut Tx, lookup: &Lookup) -> Result<Vec<i64>, storage::Error> {
     Ok(match lookup {
         Lookup::NameKey(key) => store::claimants(tx, key).await?.into_iter().map(|row| row.id).collect(),
         Lookup::Number(user) => {

@@ -1,5 +1,8 @@
 //! What every feature is handed: the doors to the database, who this node is, and how to fetch an account from peers.
-//! No globals.
+//! No globals. [`edge`] is for reading requests, [`canonical`] for digests of rows.
+
+pub mod canonical;
+pub mod edge;
 
 use std::sync::Arc;
 

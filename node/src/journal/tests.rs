@@ -1,28 +1,10 @@
 //! The journal on both databases.
 
 use super::*;
-use crate::{
-    on_both,
-    storage::{self, Tx},
-    testing::Node,
-};
+use crate::{on_both, storage, testing::Node};
 
-/// A registered message of the contract; merging is not what is tested here.
+/// Some message of the contract; merging is not what is tested here. A negative drink is unfit.
 type Note = codepop_proto::catalog::UserDrinkDeleted;
-
-impl Replicated for Note {
-    fn scope(&self) -> Scope {
-        Scope::Customer(self.owner)
-    }
-
-    fn subject(&self) -> i64 {
-        self.owner
-    }
-
-    async fn apply(&self, _tx: &mut Tx, _stamp: &Stamp) -> Result<i32, Error> {
-        if self.drink < 0 { Err(Error::Unfit("negative")) } else { Ok(1) }
-    }
-}
 
 async fn say(node: &Node, drink: i64) -> Result<Stamp, Error> {
     let message = Note { drink, owner: 100_001_000 };

@@ -125,6 +125,16 @@ impl Db {
         self.writer.journal()
     }
 
+    /// Changes whenever the registry of nodes does.
+    pub fn registry_changes(&self) -> watch::Receiver<u64> {
+        self.writer.registry()
+    }
+
+    /// Changes whenever personal data was erased.
+    pub fn erasures(&self) -> watch::Receiver<u64> {
+        self.writer.erasures()
+    }
+
     /// `sqlite` or `postgres`.
     pub fn kind(&self) -> &'static str {
         self.kind

@@ -27,6 +27,8 @@ pub struct Signals {
     pub journal: bool,
     /// Personal data was erased: the write-ahead log is emptied too.
     pub erased: bool,
+    /// The registry of nodes changed.
+    pub registry: bool,
 }
 
 /// A transaction (through the write door) or a reader (through the read door).

@@ -26,19 +26,33 @@ type Job = Box<dyn for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, (bool, Reply)> + 
 pub(crate) struct Writer {
     jobs: mpsc::Sender<Job>,
     journal: watch::Receiver<u64>,
+    registry: watch::Receiver<u64>,
+    erasures: watch::Receiver<u64>,
 }
 
 impl Writer {
     pub(crate) fn spawn(connections: Connections, clock: Arc<Clock>, author: Arc<Author>) -> Self {
         let (jobs, queue) = mpsc::channel(QUEUE_MAX);
         let (wake, journal) = watch::channel(0);
-        tokio::spawn(Task { connections, clock, author, queue, wake }.run());
-        Self { jobs, journal }
+        let (wake_registry, registry) = watch::channel(0);
+        let (wake_erasures, erasures) = watch::channel(0);
+        tokio::spawn(Task { connections, clock, author, queue, wake, wake_registry, wake_erasures }.run());
+        Self { jobs, journal, registry, erasures }
     }
 
     /// Changes whenever committed events were appended or accepted.
     pub(crate) fn journal(&self) -> watch::Receiver<u64> {
         self.journal.clone()
+    }
+
+    /// Changes whenever the registry of nodes does.
+    pub(crate) fn registry(&self) -> watch::Receiver<u64> {
+        self.registry.clone()
+    }
+
+    /// Changes whenever personal data was erased.
+    pub(crate) fn erasures(&self) -> watch::Receiver<u64> {
+        self.erasures.clone()
     }
 
     /// Runs `operation` in a transaction; its effect is on disk when this returns `Ok`.
@@ -75,6 +89,8 @@ struct Task {
     author: Arc<Author>,
     queue: mpsc::Receiver<Job>,
     wake: watch::Sender<u64>,
+    wake_registry: watch::Sender<u64>,
+    wake_erasures: watch::Sender<u64>,
 }
 
 impl Task {
@@ -124,9 +140,14 @@ impl Task {
         if tx.signals.journal {
             self.wake.send_modify(|version| *version += 1);
         }
-        if tx.signals.erased
-            && let Err(error) = tx.empty_log().await
-        {
+        if tx.signals.registry {
+            self.wake_registry.send_modify(|version| *version += 1);
+        }
+        if !tx.signals.erased {
+            return;
+        }
+        self.wake_erasures.send_modify(|version| *version += 1);
+        if let Err(error) = tx.empty_log().await {
             tracing::warn!(error = %error, "erased data may stay in the write-ahead log until the next checkpoint");
         }
     }

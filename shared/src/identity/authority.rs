@@ -20,7 +20,8 @@ impl CaCertificate {
     /// # Errors
     /// It is no PEM, or not an authority's certificate.
     pub fn from_pem(pem: &[u8]) -> Result<Self, Error> {
-        let der = CertificateDer::from_pem_slice(pem).map_err(|_| Error::Malformed("no PEM certificate in the file"))?;
+        let der =
+            CertificateDer::from_pem_slice(pem).map_err(|_| Error::Malformed("no PEM certificate in the file"))?;
         Self::parse(&der)
     }
 

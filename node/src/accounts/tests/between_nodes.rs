@@ -36,7 +36,9 @@ on_both!(two_claims_on_a_name_both_go_on, async |first: Node| {
         let numbered = log_in(accounts, &loser.username, "the late secret").await.unwrap();
         assert_eq!((numbered.user, numbered.notice), (late.user, None));
         assert!(log_in(accounts, &loser.username, "the early secret").await.is_err());
-        let claims = account_numbers(&accounts.app, Lookup::NameKey(name::key("test", "ada"))).await.unwrap();
+        let lookup = Lookup::NameKey(name::key("test", "ada"));
+        let claims = accounts.app.read(move |tx| Box::pin(async move { account_numbers(tx, &lookup).await })).await;
+        let claims = claims.map_err(|error: storage::Error| error).unwrap();
         assert_eq!(claims, [early.user, late.user]);
     }
     // The early claim outlives its account.

@@ -1,0 +1,264 @@
+//! Finds the nodes of the chain: asks the seeds who they are, and a few nodes whom they know, again and again.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use codepop_proto::nodes::{
+    DiscoverPeersRequest, DiscoverPeersResponse, GetHealthRequest, GetHealthResponse, NodeType, Peer,
+};
+use codepop_shared::{
+    geo::Place,
+    identity::{Kind, SpiffeId},
+};
+use futures::future::join_all;
+use http::{HeaderMap, uri::PathAndQuery};
+use prost::Message;
+use uuid::Uuid;
+
+use super::{
+    Shared,
+    grpc::{self, Call},
+    link::Link,
+    table::{Info, Node, Table},
+};
+
+/// Pause between two rounds. A new store can be found within it; a lost one is noticed by the calls themselves.
+const ROUND_PAUSE: Duration = Duration::from_secs(3);
+
+/// How long one question may take.
+const ASK_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How many nodes are asked in one round. More than one, so that a node is described also when only others know its place.
+const ASKED_MAX: usize = 3;
+
+/// Nodes that are remembered at most; far more than the chain is planned for.
+const NODES_MAX: usize = 20_000;
+
+/// A node that nobody has told of for this long is forgotten.
+const FORGET_AFTER: Duration = Duration::from_secs(600);
+
+/// A node by its address, before its id is known.
+#[derive(Debug)]
+pub(super) struct Seed {
+    pub(super) url: String,
+    pub(super) link: Arc<Link>,
+    id: Option<Uuid>,
+}
+
+impl Seed {
+    pub(super) fn new(url: String, link: Arc<Link>) -> Self {
+        Self { url, link, id: None }
+    }
+}
+
+/// What is known between two rounds.
+pub(super) struct Discovery {
+    shared: Arc<Shared>,
+    seeds: Vec<Seed>,
+    known: HashMap<Uuid, (Info, Instant)>,
+    round: usize,
+}
+
+impl Discovery {
+    pub(super) fn new(shared: Arc<Shared>, seeds: Vec<Seed>) -> Self {
+        Self { shared, seeds, known: HashMap::new(), round: 0 }
+    }
+
+    /// Rounds for ever.
+    pub(super) async fn run(mut self) {
+        loop {
+            self.round().await;
+            tokio::time::sleep(super::jittered(ROUND_PAUSE)).await;
+        }
+    }
+
+    /// Asks once, and publishes what has changed.
+    pub(super) async fn round(&mut self) {
+        self.identify_seeds().await;
+        self.publish();
+        let asked = self.pick_asked();
+        self.round += 1;
+        let answers: Vec<Vec<Peer>> =
+            join_all(asked.iter().map(|node| ask(&node.link))).await.into_iter().flatten().collect();
+        if !answers.is_empty() {
+            self.learn(answers.into_iter().flatten().collect());
+            let now = Instant::now();
+            self.known.retain(|_, (_, told)| now.duration_since(*told) < FORGET_AFTER);
+            self.publish();
+            self.shared.settle();
+        }
+    }
+
+    /// Asks each seed who it is, unless that is known and it answers.
+    async fn identify_seeds(&mut self) {
+        let table = self.shared.table();
+        let is_fine = |seed: &Seed| seed.id.and_then(|id| table.by_id(id)).is_some_and(|node| node.link.is_up());
+        let unsure = self.seeds.iter().enumerate().filter(|(_, seed)| !is_fine(seed));
+        let answers = join_all(unsure.map(|(index, seed)| async move { (index, identify(&seed.link).await) })).await;
+        let now = Instant::now();
+        for (index, answer) in answers {
+            let Some(health) = answer else { continue };
+            let seed = &mut self.seeds[index];
+            let Some(found) = who(&health, seed.link.certified()) else { continue };
+            seed.id = Some(found.id);
+            // From here on the node's own link is used, which checks who answers.
+            seed.link.close();
+            let (info, told) = self.known.entry(found.id).or_insert_with(|| (found, now));
+            info.name = health.display_name;
+            *told = now;
+        }
+        for seed in &self.seeds {
+            // An address that was configured is better than one that was told.
+            if let Some((info, _)) = seed.id.and_then(|id| self.known.get_mut(&id)) {
+                info.url.clone_from(&seed.url);
+            }
+        }
+    }
+
+    /// The nodes to ask in this round: seeds and others in turn.
+    fn pick_asked(&self) -> Vec<Arc<Node>> {
+        let table = self.shared.table();
+        let up: Vec<&Arc<Node>> = table.nodes.iter().filter(|node| node.link.is_up()).collect();
+        let seeds: Vec<Uuid> = self.seeds.iter().filter_map(|seed| seed.id).collect();
+        let (mut asked, others): (Vec<_>, Vec<_>) = up.into_iter().partition(|node| seeds.contains(&node.info.id));
+        asked.truncate(ASKED_MAX - 1);
+        let left = (ASKED_MAX - asked.len()).min(others.len());
+        asked.extend((0..left).map(|at| others[(self.round + at) % others.len()]));
+        asked.into_iter().cloned().collect()
+    }
+
+    /// Takes over what the nodes asked in one round told.
+    fn learn(&mut self, told: Vec<Peer>) {
+        let now = Instant::now();
+        for (info, reachable) in merged(told) {
+            if self.known.len() >= NODES_MAX && !self.known.contains_key(&info.id) {
+                continue;
+            }
+            let seed = self.seeds.iter().find(|seed| seed.id == Some(info.id));
+            let url = seed.map_or(info.url, |seed| seed.url.clone());
+            let info = Info { url, reported_away: reachable == Some(false), ..info };
+            self.known.insert(info.id, (info, now));
+        }
+    }
+
+    /// Makes a new table, if something has changed. Links live on while address and id stay.
+    fn publish(&self) {
+        let old = self.shared.table();
+        let unchanged = |info: &Info| old.by_id(info.id).is_some_and(|node| node.info == *info);
+        if old.nodes.len() == self.known.len() && self.known.values().all(|(info, _)| unchanged(info)) {
+            return;
+        }
+        let nodes = self.known.values().filter_map(|(info, _)| {
+            let kept = old.by_id(info.id).filter(|node| node.info.url == info.url).map(|node| Arc::clone(&node.link));
+            let link = match kept {
+                Some(link) => link,
+                None => match Link::new(&self.shared.security, &info.url, Some(info.id)) {
+                    Ok(link) => link,
+                    Err(problem) => {
+                        tracing::debug!(node.id = %info.id, problem, "node left out");
+                        return None;
+                    }
+                },
+            };
+            Some(Node { info: info.clone(), link })
+        });
+        self.shared.publish(Table::new(nodes.collect(), self.shared.home));
+    }
+}
+
+/// Who answered: what its certificate says, or in plain text what it says itself. Its address and place are not known
+/// yet.
+fn who(health: &GetHealthResponse, certified: Option<SpiffeId>) -> Option<Info> {
+    let said = || Some((Uuid::parse_str(&health.node_id).ok()?, health.node_type(), 0, String::new()));
+    let shown = certified.map(|id| (id.uuid, node_type(id.kind), id.number, id.region));
+    let (id, kind, number, region) = shown.or_else(said)?;
+    let (name, url) = (String::new(), String::new());
+    Some(Info { id, number, kind, name, region, place: None, url, reported_away: false })
+}
+
+fn node_type(kind: Kind) -> NodeType {
+    match kind {
+        Kind::Store => NodeType::Store,
+        Kind::Hub => NodeType::SupplyHub,
+        _ => NodeType::Unspecified,
+    }
+}
+
+/// Each node once, and whether it is reachable: for those who see it, the best news counts.
+fn merged(told: Vec<Peer>) -> impl Iterator<Item = (Info, Option<bool>)> {
+    let mut nodes: HashMap<Uuid, (Info, Option<bool>)> = HashMap::new();
+    for peer in told {
+        let reachable = peer.is_reachable;
+        if let Some(info) = info(peer) {
+            let entry = nodes.entry(info.id).or_insert((info, None));
+            entry.1 = entry.1.max(reachable);
+        }
+    }
+    nodes.into_values()
+}
+
+fn info(peer: Peer) -> Option<Info> {
+    let kind = peer.node_type();
+    Some(Info {
+        id: Uuid::parse_str(&peer.peer_id).ok()?,
+        number: peer.node_number,
+        kind,
+        place: peer.latitude.zip(peer.longitude).and_then(|(latitude, longitude)| Place::new(latitude, longitude)),
+        reported_away: false,
+        name: peer.display_name,
+        region: peer.region,
+        url: peer.api_base_url,
+    })
+}
+
+/// A question for health; also the sign of life that is asked of nodes that were away.
+pub(super) fn health_call(deadline: Instant) -> Call {
+    question("/codepop.nodes.v1.NodesService/GetHealth", &GetHealthRequest {}, deadline)
+}
+
+fn question(path: &'static str, message: &impl Message, deadline: Instant) -> Call {
+    Call {
+        path: PathAndQuery::from_static(path),
+        metadata: HeaderMap::new(),
+        framed: grpc::frame(&message.encode_to_vec()),
+        deadline,
+    }
+}
+
+async fn identify(link: &Arc<Link>) -> Option<GetHealthResponse> {
+    let limit = Instant::now() + ASK_TIMEOUT;
+    let answer = link.call(&health_call(limit), limit).await;
+    answer.ok().and_then(|bytes| GetHealthResponse::decode(bytes).ok())
+}
+
+async fn ask(link: &Arc<Link>) -> Option<Vec<Peer>> {
+    let limit = Instant::now() + ASK_TIMEOUT;
+    let request = DiscoverPeersRequest { include_unreachable: Some(true), ..Default::default() };
+    let call = question("/codepop.nodes.v1.NodesService/DiscoverPeers", &request, limit);
+    match link.call(&call, limit).await {
+        Ok(bytes) => DiscoverPeersResponse::decode(bytes).ok().map(|response| response.peers),
+        Err(error) => {
+            tracing::debug!(%error, "a node did not tell whom it knows");
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_best_news_counts() {
+        let id = Uuid::now_v7().to_string();
+        let peer = |is_reachable| Peer { peer_id: id.clone(), is_reachable, ..Peer::default() };
+        let news = |told: &[Option<bool>]| merged(told.iter().map(|told| peer(*told)).collect()).next().unwrap().1;
+        assert_eq!(news(&[Some(false), Some(true), None]), Some(true));
+        assert_eq!(news(&[None, Some(false)]), Some(false));
+        assert_eq!(news(&[None]), None);
+        assert_eq!(merged(vec![Peer { peer_id: "logan".to_owned(), ..Peer::default() }]).count(), 0);
+    }
+}

@@ -1,0 +1,216 @@
+//! Who answers, and what happens when somebody is away.
+
+use std::time::Duration;
+
+use codepop_shared::{Code, Failure};
+use http::Method;
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::support::{Gateway, Node, Reply, eventually};
+
+/// Two stores and a hub; `near` is preferred by its distance.
+async fn chain() -> (Node, Node, Node) {
+    let (near, far, hub) =
+        tokio::join!(Node::store("near", 1001, 1.0), Node::store("far", 1002, 2.0), Node::hub("archive", 1, 3.0));
+    near.knows(&[&far, &hub]);
+    far.knows(&[&near, &hub]);
+    hub.knows(&[&near, &far]);
+    (near, far, hub)
+}
+
+async fn who(gateway: &Gateway, path: &str) -> String {
+    gateway.get(path).await.json()["name"].as_str().unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn the_right_node_answers() {
+    let (near, far, hub) = chain().await;
+    let gateway = Gateway::before(&[&far]).await;
+    // The first round learns of `near` from `far`; nobody has told of `far` itself before the second.
+    eventually("all found", || async { gateway.get("/healthz").await.json()["nodes"]["healthy"] == 3 }).await;
+    eventually("nearest first", || async { who(&gateway, "/library/anyone").await == "near" }).await;
+    assert_eq!(who(&gateway, "/library/any-branch").await, "near");
+    assert_eq!(who(&gateway, "/library/any-archive").await, "archive");
+    assert_eq!(who(&gateway, "/library/archives/A").await, "archive");
+    gateway.get("/library/archives/B").await.is_error(503, "unavailable");
+    eventually("numbers known", || async { who(&gateway, "/library/loans/500001002").await == "far" }).await;
+    assert_eq!(who(&gateway, "/library/loans/500001001").await, "near");
+    assert_eq!(who(&gateway, "/library/loans/64").await, "near", "old numbers belong to the default store");
+    gateway.get("/library/loans/500099999").await.is_error(404, "not_found");
+    gateway.get("/library/loans/0").await.is_error(400, "invalid");
+
+    let prefer = |value: String, name: &'static str| {
+        let gateway = &gateway;
+        async move { gateway.send(Method::GET, "/library/anyone", &[(name, &value)], "").await.json()["name"].clone() }
+    };
+    assert_eq!(prefer(far.id.to_string(), "x-codepop-store").await, "far");
+    assert_eq!(prefer(format!("a=1; X-CodePop-Store={}", far.id), "cookie").await, "far");
+    assert_eq!(prefer("nonsense".into(), "x-codepop-store").await, "near");
+    assert_eq!(prefer(Uuid::now_v7().to_string(), "x-codepop-store").await, "near");
+
+    let lend =
+        |id: String| gateway.send(Method::POST, "/library/branches/{id}/loans".replace("{id}", &id).leak(), &[], "");
+    assert_eq!(lend(far.id.to_string()).await.json()["name"], "far");
+    let body = lend("main".into()).await.is_error(400, "invalid");
+    assert_eq!(body["fields"], json!({"branch_id": ["must be the UUID of a store"]}));
+    lend(Uuid::now_v7().to_string()).await.is_error(404, "not_found");
+    lend(hub.id.to_string()).await.is_error(404, "not_found");
+    drop(near);
+}
+
+#[tokio::test]
+async fn the_own_store_comes_first() {
+    let (near, far, hub) = chain().await;
+    let gateway = Gateway::with(vec![near.url(), far.url(), hub.url()], Some(far.id)).await;
+    assert_eq!(who(&gateway, "/library/anyone").await, "far");
+    assert_eq!(who(&gateway, "/library/loans/64").await, "far");
+}
+
+#[tokio::test]
+async fn others_take_over_and_step_back() {
+    let (mut near, far, hub) = chain().await;
+    let gateway = Gateway::before(&[&near, &far, &hub]).await;
+    assert_eq!(who(&gateway, "/library/anyone").await, "near");
+    near.kill().await;
+    for _ in 0..3 {
+        let got = gateway.send(Method::POST, "/library/once", &[], "").await;
+        assert_eq!(
+            (got.status, &got.json()["name"]),
+            (200, &json!("far")),
+            "nothing was sent, so it may be sent elsewhere"
+        );
+    }
+    assert_eq!(far.seen().len(), 3);
+    near.revive().await;
+    eventually("back", || async { who(&gateway, "/library/anyone").await == "near" }).await;
+}
+
+#[tokio::test]
+async fn what_may_have_been_done_is_not_done_twice() {
+    let (near, far, hub) = chain().await;
+    let gateway = Gateway::before(&[&near, &far, &hub]).await;
+    near.on("Once", Reply::Die);
+    let body = gateway.send(Method::POST, "/library/once", &[], "").await.is_error(503, "unavailable");
+    assert!(body["detail"].as_str().unwrap().contains("not known whether"), "{body}");
+    assert!(far.seen().is_empty() && hub.seen().is_empty());
+    near.on("Anyone", Reply::Die);
+    assert_eq!(who(&gateway, "/library/anyone").await, "far");
+    assert_eq!(near.seen().len(), 2);
+    assert_eq!(far.seen().last().unwrap().method, "Anyone", "what is safe is sent elsewhere");
+}
+
+#[tokio::test]
+async fn a_connection_that_broke_is_made_anew() {
+    let (near, far, hub) = chain().await;
+    let gateway = Gateway::before(&[&near, &far, &hub]).await;
+    near.on("GetLoan", Reply::DieOnce);
+    assert_eq!(who(&gateway, "/library/loans/500001001").await, "near", "the only one is asked once more");
+    assert_eq!(near.seen().len(), 2);
+    near.on("Lend", Reply::DieOnce);
+    let path = format!("/library/branches/{}/loans", near.id);
+    gateway.post(&path, &json!({})).await.is_error(503, "unavailable");
+    assert_eq!(near.seen().len(), 3, "what may have been done is not done twice");
+    assert_eq!(gateway.post(&path, &json!({})).await.status, 201, "the node is not taken for dead");
+}
+
+#[tokio::test]
+async fn refusals_and_silence_lead_elsewhere() {
+    let (near, far, hub) = chain().await;
+    let gateway = Gateway::before(&[&near, &far, &hub]).await;
+    near.on("Once", Reply::Fail(Failure::new(Code::StorageUnavailable, "No database.")));
+    assert_eq!(
+        gateway.send(Method::POST, "/library/once", &[], "").await.json()["name"],
+        "far",
+        "the node did nothing"
+    );
+    near.on("Once", Reply::Status(tonic::Code::Unavailable, "Perhaps."));
+    gateway.send(Method::POST, "/library/once", &[], "").await.is_error(503, "unavailable");
+    assert_eq!(far.seen().len(), 1, "a bare UNAVAILABLE promises nothing");
+    near.on("Anyone", Reply::Status(tonic::Code::Unavailable, "Perhaps."));
+    assert_eq!(who(&gateway, "/library/anyone").await, "far");
+    near.on("Anyone", Reply::Hang);
+    let got = gateway.send(Method::GET, "/library/anyone", &[("x-request-timeout", "1")], "").await;
+    assert_eq!(got.json()["name"], "far", "half of the time is left for another");
+    near.on("Anyone", Reply::Fail(Failure::new(Code::Forbidden, "No.")));
+    gateway.get("/library/anyone").await.is_error(403, "permission_denied");
+    for node in [&near, &far, &hub] {
+        node.on("Anyone", Reply::Fail(Failure::new(Code::Overloaded, "Busy.")));
+    }
+    let asked = near.seen().len() + far.seen().len() + hub.seen().len();
+    assert_eq!(gateway.get("/library/anyone").await.is_error(503, "overloaded")["detail"], "Busy.");
+    assert_eq!(near.seen().len() + far.seen().len() + hub.seen().len(), asked + 3, "three attempts at most");
+}
+
+#[tokio::test]
+async fn referrals_are_followed_once() {
+    let (near, far, hub) = chain().await;
+    let gateway = Gateway::before(&[&near, &far, &hub]).await;
+    near.on("Once", Reply::Fail(Failure::new(Code::AskHub, "Ask the archive.")));
+    assert_eq!(gateway.send(Method::POST, "/library/once", &[], "").await.json()["name"], "archive");
+    hub.on("AnyArchive", Reply::Fail(Failure::new(Code::AskStore, "Ask a branch.")));
+    assert_eq!(who(&gateway, "/library/any-archive").await, "near");
+    hub.on("Once", Reply::Fail(Failure::new(Code::AskHub, "Ask another.")));
+    gateway.send(Method::POST, "/library/once", &[], "").await.is_error(421, "ask_hub");
+    assert_eq!(hub.seen().iter().filter(|seen| seen.method == "Once").count(), 2);
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_is_named_with_alternatives() {
+    let (near, mut far, hub) = chain().await;
+    let gateway = Gateway::before(&[&near, &far, &hub]).await;
+    far.kill().await;
+    let path = format!("/library/branches/{}/loans", far.id);
+    for _ in 0..2 {
+        let got = gateway.post(&path, &json!({"book_id": 1})).await;
+        let body = got.is_error(503, "unavailable");
+        assert!(body["detail"].as_str().unwrap().contains("far"), "{body}");
+        assert_eq!(body["alternatives"], json!([{"store_id": near.id, "name": "near", "distance_miles": 69.1}]));
+        assert_eq!(got.header("retry-after"), "3");
+    }
+    assert!(near.seen().is_empty(), "no other store can answer");
+    far.revive().await;
+    eventually("back", || async { gateway.post(&path, &json!({"book_id": 1})).await.status == 201 }).await;
+}
+
+#[tokio::test]
+async fn a_gateway_without_nodes_serves_and_says_so() {
+    let mut node = Node::store("main", 1001, 0.0).await;
+    node.kill().await;
+    let gateway = Gateway::before(&[&node]).await;
+    let got = gateway.get("/library/anyone").await;
+    got.is_error(503, "unavailable");
+    assert_eq!(got.header("retry-after"), "3");
+    assert_eq!(gateway.get("/healthz").await.json(), json!({"status": "ok", "nodes": {"known": 0, "healthy": 0}}));
+    gateway.post(&format!("/library/branches/{}/loans", node.id), &json!({})).await.is_error(503, "unavailable");
+    node.revive().await;
+    eventually("found", || async { gateway.get("/library/anyone").await.status == 200 }).await;
+}
+
+#[tokio::test]
+async fn callers_in_a_hurry_do_not_make_a_node_look_dead() {
+    // Connections are taken by the system, but nobody ever speaks on them.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (node, mut other) = (Node::store("main", 1001, 0.0).await, Node::store("other", 1002, 1.0).await);
+    other.move_to(silent.local_addr().unwrap()).await;
+    node.knows(&[&other]);
+    let gateway = Gateway::before(&[&node]).await;
+    let path = format!("/library/branches/{}/loans", other.id);
+    let hurry = || gateway.send(Method::POST, &path, &[("x-request-timeout", "0.05")], "");
+    eventually("known", || async { hurry().await.status == 504 }).await;
+    assert_eq!(gateway.get("/healthz").await.json()["nodes"]["healthy"], 2);
+
+    // Those who waited long enough do, when there are several of them.
+    let patient = || gateway.send(Method::POST, &path, &[("x-request-timeout", "1.1")], "");
+    futures::future::join_all([patient(), patient(), patient()]).await;
+    patient().await.is_error(503, "unavailable");
+}
+
+#[tokio::test]
+async fn many_requests_share_one_connection() {
+    let node = Node::store("main", 1001, 0.0).await;
+    let gateway = Gateway::before(&[&node]).await;
+    let answers = futures::future::join_all((0..300).map(|_| gateway.get("/library/anyone"))).await;
+    assert!(answers.iter().all(|got| got.status == 200));
+    tokio::time::timeout(Duration::from_secs(1), async { node.seen() }).await.unwrap();
+}

@@ -1,0 +1,36 @@
+//! What each command of the program does.
+
+mod client;
+mod grant;
+mod init;
+mod migrate;
+mod pki;
+mod run;
+
+use anyhow::Result;
+
+use crate::config::Action;
+
+/// Does what was asked.
+///
+/// # Errors
+/// What went wrong, for people.
+pub async fn perform(action: Action) -> Result<()> {
+    match action {
+        Action::Init(config) => init::init(&config),
+        Action::PkiInit(args) => pki::init(&args),
+        Action::PkiIssue(issue) => pki::issue(&issue),
+        Action::Run(config) => run::run(*config).await,
+        Action::Status(config) => client::status(&config).await,
+        Action::Peers(config) => client::peers(&config).await,
+        Action::Discover(config) => client::discover(&config).await,
+        Action::Migrate(config) => migrate::migrate(&config).await,
+        Action::Grant(config) => grant::grant(&config).await,
+    }
+}
+
+/// Prints a line; a closed pipe is an error like any other, not a panic.
+fn print(line: &str) -> std::io::Result<()> {
+    use std::io::Write as _;
+    writeln!(std::io::stdout(), "{line}")
+}

@@ -1,0 +1,27 @@
+//! `pki init` and `pki issue`.
+
+use anyhow::{Context as _, Result};
+use chrono::Utc;
+
+use super::print;
+use crate::{
+    authority::{self, Issue},
+    config::cli::PkiInitArgs,
+};
+
+pub(super) fn init(args: &PkiInitArgs) -> Result<()> {
+    let made = authority::init(&args.dir, &args.chain, Utc::now())?;
+    let dir = args.dir.display();
+    print(&format!("The authority of chain \"{}\" was made in {dir}.", made.chain)).context("print")?;
+    print(&format!("  operator {}", made.operator)).context("print")?;
+    print("Keep ca.key and the operator's keys off the nodes, and a copy in a safe.").context("print")
+}
+
+pub(super) fn issue(issue: &Issue) -> Result<()> {
+    let issued = authority::issue(issue, Utc::now())?;
+    let how = if issued.again { "keeps" } else { "gets" };
+    print(&format!("\"{}\" {how} number {}.", issued.name, issued.id.number)).context("print")?;
+    print(&format!("  id          {}", issued.id)).context("print")?;
+    print(&format!("  good until  {}", issued.not_after.format("%Y-%m-%d"))).context("print")?;
+    print(&format!("  written to  {}", issued.out.display())).context("print")
+}

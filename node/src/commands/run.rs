@@ -1,0 +1,192 @@
+//! `run`: puts the parts together and serves until told to stop.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Context as _, Result, anyhow};
+use codepop_proto::mesh::NodeAnnounced;
+use codepop_shared::{
+    telemetry::{init_logs, install_recorder, log_filter, serve_metrics},
+    tls::{Security, listen, server_config},
+};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    app::App,
+    clock::Clock,
+    config::{Database, RunConfig},
+    identity::{Author, DataLock, NodeIdentity, NodeSettings},
+    journal::{entries, streams},
+    mesh::{heartbeat, links::Links, registry},
+    replication::{
+        accept,
+        apply::{self, CLOCK_AHEAD},
+        find::Finder,
+        peer::{Away, Dialler},
+        stream::Replicator,
+    },
+    server::{self, Parts},
+    storage::{self, Db, Location},
+    stores,
+};
+
+/// How often events that wait for the clock are tried again.
+const RETRY_EVERY: Duration = Duration::from_secs(5);
+
+/// How long requests under way may take once the node is told to stop.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+
+pub(super) async fn run(config: RunConfig) -> Result<()> {
+    init_logs(config.log_format, log_filter().map_err(|why| anyhow!(why))?).map_err(|why| anyhow!(why))?;
+    let _lock = DataLock::take(&config.data_dir)?;
+    let identity = NodeIdentity::load(&config.data_dir, &config.expected)?;
+    let settings =
+        NodeSettings::load(&config.data_dir)?.context("the node has no settings: run `codepop-node init`")?;
+    let stop = stop_on_signal()?;
+    let metrics = install_recorder().map_err(|why| anyhow!(why))?;
+    serve_metrics(config.metrics_listen, metrics, stop.clone()).await?;
+
+    let author = Arc::new(identity.author());
+    let db = open(&config, Arc::clone(&author)).await?;
+    announce(&db, &config).await?;
+    accept::retry_quarantined(&db, None).await?;
+    tokio::spawn(retry_late(db.clone(), stop.clone()));
+
+    let links = Links::new(author.id.clone());
+    let dialler = Dialler {
+        replicator: Replicator::new(db.clone(), links.clone()),
+        heartbeats: heartbeat::Config { interval: config.heartbeat_interval, down_after: config.peer_down_after },
+        credentials: identity.credentials.clone(),
+        away: Away::default(),
+        links: links.clone(),
+        db: db.clone(),
+    };
+    let app = App { finder: Finder::new(dialler.clone()), sightings: Arc::new(links), db };
+    let socket = TcpListener::bind(config.listen).await.with_context(|| format!("listen on {}", config.listen))?;
+    let security = if config.insecure { Security::Plain } else { Security::Tls(server_config(&identity.credentials)?) };
+    let incoming = listen(socket, security)?;
+    tracing::info!(node = %author.id, listen = %incoming.address(), name = config.display_name, "the node serves");
+    if !config.insecure {
+        tokio::spawn(dialler.clone().run(config.hub_urls.clone(), stop.clone()));
+    }
+    stores::describe_self(&app, described(&config)?).await.context("describe the node")?;
+    tokio::spawn(forget_deleted(app.db.clone(), stop.clone()));
+    let parts = Parts { created_at: settings.created_at, dialler, app };
+    let serving = server::serve(parts, incoming, stop.clone());
+    tokio::select! {
+        served = serving => served,
+        () = expire(stop) => {
+            tracing::warn!("requests under way took too long; the node stops without them");
+            Ok(())
+        }
+    }
+}
+
+async fn expire(stop: CancellationToken) {
+    stop.cancelled().await;
+    tokio::time::sleep(STOP_TIMEOUT).await;
+}
+
+/// Where the database is.
+pub(super) fn location(data_dir: &std::path::Path, database: &Database) -> Location {
+    match database {
+        Database::Sqlite => Location::Sqlite(data_dir.join("node.db")),
+        Database::Postgres(url) => Location::Postgres(url.clone()),
+    }
+}
+
+async fn open(config: &RunConfig, author: Arc<Author>) -> Result<Db> {
+    let clock = Arc::new(Clock::new(author.id.uuid));
+    let (db, migrated) =
+        Db::open(&location(&config.data_dir, &config.database), clock, author).await.context("open the database")?;
+    for name in migrated {
+        tracing::info!(migration = name, "the database was migrated");
+    }
+    let own = db.author().id.uuid;
+    let latest = db
+        .read(move |tx| {
+            Box::pin(async move {
+                let mut all = streams::all(tx).await?;
+                all.retain(|stream| stream.origin == own);
+                entries::latest_hlc(tx, &all).await
+            })
+        })
+        .await
+        .map_err(|error: storage::Error| error)?;
+    // A wall clock that was set back must not make new events older than old ones.
+    if let Some(latest) = latest
+        && !db.clock().observe(latest)
+    {
+        anyhow::bail!(
+            "this machine's clock is at least half a minute behind this node's last event ({latest:?}): set it right"
+        );
+    }
+    Ok(db)
+}
+
+async fn announce(db: &Db, config: &RunConfig) -> Result<()> {
+    let announcement = NodeAnnounced {
+        certificate: db.author().certificate.der.clone(),
+        display_name: config.display_name.clone(),
+        api_base_url: config.api_url.clone(),
+        latitude: config.place.map(|place| place.latitude),
+        longitude: config.place.map(|place| place.longitude),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    db.write(move |tx| Box::pin(registry::announce_self(tx, announcement))).await.context("announce the node")?;
+    Ok(())
+}
+
+/// What the stores' list says of this node.
+fn described(config: &RunConfig) -> Result<stores::Described> {
+    let place =
+        config.place.context("NODE_LATITUDE and NODE_LONGITUDE must be set: customers look for stores by place")?;
+    Ok(stores::Described {
+        name: config.display_name.clone(),
+        place,
+        api_base_url: config.api_url.clone(),
+        time_zone: None,
+        region_name: None,
+    })
+}
+
+/// Drops rows about deleted users whenever personal data was erased.
+async fn forget_deleted(db: Db, stop: CancellationToken) {
+    let mut erasures = db.erasures();
+    loop {
+        erasures.borrow_and_update();
+        if let Err(error) = db.receive(|tx| Box::pin(apply::forget_deleted(tx))).await {
+            tracing::error!(error = %error, "rows about deleted users could not be dropped; trying at the next erasure");
+        }
+        if stop.run_until_cancelled(erasures.changed()).await.is_none_or(|changed| changed.is_err()) {
+            return;
+        }
+    }
+}
+
+async fn retry_late(db: Db, stop: CancellationToken) {
+    let mut every = tokio::time::interval(RETRY_EVERY);
+    while stop.run_until_cancelled(every.tick()).await.is_some() {
+        match accept::retry_quarantined(&db, Some(CLOCK_AHEAD)).await {
+            Ok(0) => {}
+            Ok(applied) => tracing::info!(applied, "events that waited for the clock were applied"),
+            Err(error) => tracing::warn!(error = %error, "events that wait for the clock could not be tried"),
+        }
+    }
+}
+
+fn stop_on_signal() -> Result<CancellationToken> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let stop = CancellationToken::new();
+    let told = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("told to stop; requests under way are finished");
+        told.cancel();
+    });
+    Ok(stop)
+}

@@ -1,0 +1,244 @@
+//! What clap sees. Values are taken as text here and judged in [`super::values`], so that an error can say in one line
+//! where a value came from and what is allowed.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+
+use super::setting::defaults;
+
+/// One node of a chain of drink stores.
+#[derive(Debug, Parser)]
+#[command(name = "codepop-node", version, about, propagate_version = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make this node's identity: uuid, keys, and a request for a certificate. Safe to repeat
+    Init(InitArgs),
+    /// Serve
+    Run(RunArgs),
+    /// Show how a node is (needs the operator's certificate)
+    Status(ClientArgs),
+    /// List the nodes that a node knows
+    Peers(ClientArgs),
+    /// List the nodes that a node can reach, by kind and distance
+    Discover(DiscoverArgs),
+    /// Bring the database up to date without serving
+    Migrate(MigrateArgs),
+    /// The chain's certificate authority
+    #[command(subcommand)]
+    Pki(PkiCommand),
+    /// Give a user a role for the whole chain (needs the operator's key)
+    Grant(GrantArgs),
+}
+
+/// The commands of the authority.
+#[derive(Debug, Subcommand)]
+pub enum PkiCommand {
+    /// Make the authority of a new chain, and the operator's certificate
+    Init(PkiInitArgs),
+    /// Certify a node or gateway from its request. The same request gets the same number
+    Issue(PkiIssueArgs),
+}
+
+/// Where the node keeps its files.
+#[derive(Args, Debug)]
+pub struct DataArgs {
+    /// Folder of the node's files
+    #[arg(long, env = "NODE_DATA_DIR", value_name = "DIR", default_value = defaults::DATA_DIR)]
+    pub data_dir: String,
+}
+
+/// What the node is.
+#[derive(Args, Debug)]
+pub struct IdentityArgs {
+    /// UUID of the node; made by `init` when left out, and must be that of the certificate
+    #[arg(long, env = "NODE_ID", value_name = "UUID")]
+    pub node_id: Option<String>,
+    /// Kind of the node: STORE or SUPPLY_HUB
+    #[arg(long = "type", env = "NODE_TYPE", value_name = "TYPE")]
+    pub node_type: Option<String>,
+    /// Name for people, 1 to 200 characters
+    #[arg(long = "name", env = "NODE_DISPLAY_NAME", value_name = "NAME")]
+    pub display_name: Option<String>,
+    /// Address at which others reach the node, https://host:port
+    #[arg(long, env = "NODE_API_URL", value_name = "URL")]
+    pub api_url: Option<String>,
+    /// Latitude in degrees, -90 to 90
+    #[arg(long = "lat", env = "NODE_LATITUDE", value_name = "DEGREES", allow_hyphen_values = true)]
+    pub latitude: Option<String>,
+    /// Longitude in degrees, -180 to 180
+    #[arg(long = "lon", env = "NODE_LONGITUDE", value_name = "DEGREES", allow_hyphen_values = true)]
+    pub longitude: Option<String>,
+    /// Code of the region, 1 to 10 letters or digits
+    #[arg(long, env = "SUPPLY_HUB_REGION", value_name = "CODE")]
+    pub region: Option<String>,
+    /// Addresses of supply hubs to begin with, separated by commas
+    #[arg(long = "hub", env = "SUPPLY_HUB_URL", value_name = "URL,…")]
+    pub hub_urls: Option<String>,
+}
+
+/// Options of `init`.
+#[derive(Args, Debug)]
+pub struct InitArgs {
+    /// Where its files are.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// What it is.
+    #[command(flatten)]
+    pub identity: IdentityArgs,
+}
+
+/// Which database.
+#[derive(Args, Debug)]
+pub struct DatabaseArgs {
+    /// postgres://user:password@host:port/database; SQLite in the data directory when left out
+    #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+}
+
+/// Options of `run`.
+#[derive(Args, Debug)]
+pub struct RunArgs {
+    /// Where its files are.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// What it is; `init` has stored it, what is given here goes before.
+    #[command(flatten)]
+    pub identity: IdentityArgs,
+    /// Its database.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    /// Address to listen on, ip:port
+    #[arg(long, env = "NODE_LISTEN", value_name = "ADDRESS", default_value = defaults::LISTEN)]
+    pub listen: String,
+    /// Address for GET /metrics, ip:port; port 0 takes any free one
+    #[arg(long, env = "METRICS_LISTEN", value_name = "ADDRESS", default_value = defaults::METRICS)]
+    pub metrics_listen: String,
+    /// How log lines look: text or json
+    #[arg(long, env = "LOG_FORMAT", value_name = "FORMAT", default_value = defaults::LOG)]
+    pub log_format: String,
+    /// Milliseconds between heartbeats, 50 to 60000
+    #[arg(long, env = "HEARTBEAT_INTERVAL_MS", value_name = "MS", default_value = defaults::HEARTBEAT)]
+    pub heartbeat_interval_ms: String,
+    /// Milliseconds of silence after which a peer counts as down, 100 to 120000
+    #[arg(long, env = "PEER_DOWN_AFTER_MS", value_name = "MS", default_value = defaults::DOWN)]
+    pub peer_down_after_ms: String,
+    /// Speak plain text instead of TLS; loopback only, for trying things out
+    #[arg(long)]
+    pub insecure: bool,
+}
+
+/// Options of `migrate`.
+#[derive(Args, Debug)]
+pub struct MigrateArgs {
+    /// Where its files are.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Its database.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+}
+
+/// Options of all commands that ask a node.
+#[derive(Args, Debug)]
+pub struct ClientArgs {
+    /// Address of the node, https://host:port
+    #[arg(long = "node", env = "NODE_API_URL", value_name = "URL", default_value = defaults::NODE)]
+    pub node_url: String,
+    /// Folder with ca.pem, operator.pem and operator.key
+    #[arg(long = "pki", value_name = "DIR", default_value = "pki")]
+    pub pki_dir: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Speak plain text instead of TLS; loopback only, to a node that runs with --insecure
+    #[arg(long)]
+    pub insecure: bool,
+}
+
+/// Options of `discover`.
+#[derive(Args, Debug)]
+pub struct DiscoverArgs {
+    /// Whom to ask.
+    #[command(flatten)]
+    pub client: ClientArgs,
+    /// Only nodes of this kind: STORE or SUPPLY_HUB
+    #[arg(long = "type", value_name = "TYPE")]
+    pub node_type: Option<String>,
+    /// Only nodes at most this many miles away from the node asked
+    #[arg(long, value_name = "MILES", allow_hyphen_values = true)]
+    pub max_distance: Option<String>,
+    /// Also nodes that are known to be away, or whose state is not known
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// Options of `grant`.
+#[derive(Args, Debug)]
+pub struct GrantArgs {
+    /// Whom to ask: a hub.
+    #[command(flatten)]
+    pub client: ClientArgs,
+    /// Number of a user with an account that was born at a hub
+    #[arg(long, value_name = "NUMBER", conflicts_with = "username")]
+    pub user: Option<String>,
+    /// Make a new account at the hub with this name; needs --password-file
+    #[arg(long, value_name = "NAME", requires = "password_file")]
+    pub username: Option<String>,
+    /// File with the new account's password on its first line; - is standard input
+    #[arg(long, value_name = "FILE", requires = "username")]
+    pub password_file: Option<PathBuf>,
+    /// First name of the new account
+    #[arg(long, value_name = "NAME", default_value = "")]
+    pub first_name: String,
+    /// Last name of the new account
+    #[arg(long, value_name = "NAME", default_value = "")]
+    pub last_name: String,
+    /// E-mail address of the new account
+    #[arg(long, value_name = "ADDRESS", default_value = "")]
+    pub email: String,
+    /// The role to give: super_admin
+    #[arg(long, value_name = "ROLE", default_value = "super_admin")]
+    pub role: String,
+}
+
+/// Options of `pki init`.
+#[derive(Args, Clone, Debug)]
+pub struct PkiInitArgs {
+    /// Folder of the authority's files; keep it off the nodes
+    #[arg(long, value_name = "DIR", default_value = "pki")]
+    pub dir: PathBuf,
+    /// Name of the chain, 1 to 63 of a-z, 0-9 and -
+    #[arg(long, value_name = "NAME")]
+    pub chain: String,
+}
+
+/// Options of `pki issue`.
+#[derive(Args, Debug)]
+pub struct PkiIssueArgs {
+    /// The request file that `init` wrote
+    #[arg(value_name = "REQUEST")]
+    pub request: PathBuf,
+    /// Folder of the authority's files
+    #[arg(long, value_name = "DIR", default_value = "pki")]
+    pub dir: PathBuf,
+    /// Host name or IP address to certify beside localhost and 127.0.0.1; may be repeated
+    #[arg(long = "host", value_name = "NAME|IP", action = ArgAction::Append)]
+    pub hosts: Vec<String>,
+    /// The number to give, 1 to 999 for a hub, 1000 to 99999 for a store; the next free one when left out
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub number: Option<String>,
+    /// The number whose place the new one takes, after its database was restored or lost
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub replaces: Option<String>,
+    /// Folder for node.pem and ca.pem; pki/ beside the request when left out
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}

@@ -1,0 +1,123 @@
+//! What the commands are told that ask a node.
+
+use std::path::PathBuf;
+
+use codepop_shared::identity::Kind;
+
+use super::{
+    Refused,
+    cli::{ClientArgs, DiscoverArgs, GrantArgs},
+    setting::{NODE, Values},
+    values,
+};
+
+/// Whom to ask, and as whom.
+#[derive(Clone, Debug)]
+pub struct ClientConfig {
+    /// The node's address.
+    pub url: String,
+    /// Folder with the operator's certificate.
+    pub pki_dir: PathBuf,
+    /// Whether to print JSON.
+    pub json: bool,
+    /// Plain text on loopback instead of TLS.
+    pub insecure: bool,
+}
+
+/// Settings of `discover`.
+#[derive(Clone, Debug)]
+pub struct DiscoverConfig {
+    /// Whom to ask.
+    pub client: ClientConfig,
+    /// Only nodes of this kind.
+    pub kind: Option<Kind>,
+    /// Only nodes at most this many miles away.
+    pub max_distance: Option<f64>,
+    /// Also nodes that are away.
+    pub all: bool,
+}
+
+/// Settings of `grant`.
+#[derive(Clone, Debug)]
+pub struct GrantConfig {
+    /// Whom to ask.
+    pub client: ClientConfig,
+    /// Who gets the role.
+    pub to: GrantTo,
+    /// The role's word in the contract, without its prefix, in lower case.
+    pub role: String,
+}
+
+/// Who gets a role.
+#[derive(Clone, Debug)]
+pub enum GrantTo {
+    /// A user that exists, by number.
+    User(i64),
+    /// A new account at the hub.
+    New {
+        /// User name.
+        username: String,
+        /// File with the password on its first line; `-` is standard input.
+        password_file: PathBuf,
+        /// First name.
+        first_name: String,
+        /// Last name.
+        last_name: String,
+        /// E-mail address.
+        email: String,
+    },
+}
+
+impl ClientConfig {
+    pub(super) fn read(values: &Values<'_>, args: &ClientArgs) -> Result<Self, Refused> {
+        let url = values.require(NODE, values::node_url)?;
+        let scheme = if args.insecure { "http://" } else { "https://" };
+        if !url.starts_with(scheme) {
+            let with = if args.insecure { "with" } else { "without" };
+            return Err(values.refuse(NODE, &url, format!("must begin with {scheme} {with} --insecure")));
+        }
+        Ok(Self { url, pki_dir: args.pki_dir.clone(), json: args.json, insecure: args.insecure })
+    }
+}
+
+impl DiscoverConfig {
+    pub(super) fn read(values: &Values<'_>, args: &DiscoverArgs) -> Result<Self, Refused> {
+        let kind = args
+            .node_type
+            .as_deref()
+            .map(|text| values::node_type(text).map_err(|allowed| Refused::value("--type", text, allowed)));
+        let max_distance = args
+            .max_distance
+            .as_deref()
+            .map(|text| values::miles(text).map_err(|allowed| Refused::value("--max-distance", text, allowed)));
+        Ok(Self {
+            client: ClientConfig::read(values, &args.client)?,
+            kind: kind.transpose()?,
+            max_distance: max_distance.transpose()?,
+            all: args.all,
+        })
+    }
+}
+
+impl GrantConfig {
+    pub(super) fn read(values: &Values<'_>, args: &GrantArgs) -> Result<Self, Refused> {
+        if args.role != "super_admin" {
+            return Err(Refused::value("--role", &args.role, "must be super_admin"));
+        }
+        let to = match (&args.user, &args.username, &args.password_file) {
+            (Some(text), None, None) => {
+                let number = text.parse().ok().filter(|number: &i64| *number > 0);
+                GrantTo::User(number.ok_or_else(|| Refused::value("--user", text, "must be the number of a user"))?)
+            }
+            (None, Some(username), Some(password_file)) => GrantTo::New {
+                username: username.clone(),
+                password_file: password_file.clone(),
+                first_name: args.first_name.clone(),
+                last_name: args.last_name.clone(),
+                email: args.email.clone(),
+            },
+            _ => return Err(Refused::plain("--user NUMBER, or --username NAME with --password-file FILE, is not set")),
+        };
+        Ok(Self { client: ClientConfig::read(values, &args.client)?, to, role: args.role.clone() })
+    }
+}

@@ -1,0 +1,143 @@
+//! What `run` and `migrate` are told: the stored settings of `init`, overridden by environment and command line.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use codepop_shared::{geo::Place, telemetry::LogFormat};
+
+use super::{
+    Database, Refused,
+    init::GivenIdentity,
+    setting::{API_URL, DATABASE, DOWN, HEARTBEAT, HUBS, LISTEN, LOG, METRICS, Values},
+    values,
+};
+use crate::identity::{Expected, NodeSettings};
+
+/// Times between heartbeats that are allowed, in milliseconds: often enough to notice, seldom enough to cost nothing.
+const HEARTBEAT_RANGE: std::ops::RangeInclusive<u64> = 50..=60_000;
+
+/// Times after which a peer counts as down, in milliseconds. Never more than two minutes, as the plan has it (Task 0.3).
+const DOWN_RANGE: std::ops::RangeInclusive<u64> = 100..=120_000;
+
+/// Settings of `run`.
+#[derive(Clone, Debug)]
+pub struct RunConfig {
+    /// Folder of the node's files.
+    pub data_dir: PathBuf,
+    /// What the certificate must agree with.
+    pub expected: Expected,
+    /// Name for people.
+    pub display_name: String,
+    /// Address at which others reach the node.
+    pub api_url: String,
+    /// Where it is.
+    pub place: Option<Place>,
+    /// Addresses of hubs to begin with.
+    pub hub_urls: Vec<String>,
+    /// Its database.
+    pub database: Database,
+    /// Address to listen on.
+    pub listen: SocketAddr,
+    /// Address for metrics.
+    pub metrics_listen: SocketAddr,
+    /// How log lines look.
+    pub log_format: LogFormat,
+    /// Time between heartbeats.
+    pub heartbeat_interval: Duration,
+    /// Silence after which a peer counts as down.
+    pub peer_down_after: Duration,
+    /// Plain text on loopback instead of TLS.
+    pub insecure: bool,
+}
+
+/// Settings of `migrate`.
+#[derive(Clone, Debug)]
+pub struct MigrateConfig {
+    /// Folder of the node's files.
+    pub data_dir: PathBuf,
+    /// Its database.
+    pub database: Database,
+}
+
+impl RunConfig {
+    pub(super) fn read(values: &Values<'_>, insecure: bool) -> Result<Self, Refused> {
+        let (data_dir, given) = (values.data_dir()?, GivenIdentity::read(values)?);
+        let listen = values.require(LISTEN, values::listen)?;
+        if insecure && !listen.ip().to_canonical().is_loopback() {
+            return Err(values.refuse(LISTEN, &listen.to_string(), "must be loopback with --insecure"));
+        }
+        let (heartbeat_interval, peer_down_after) = times(values)?;
+        let metrics_listen = values.require(METRICS, values::listen)?;
+        let log_format = values.require(LOG, str::parse)?;
+        let database = database(values)?;
+        let stored = NodeSettings::require(&data_dir).map_err(|e| Refused::plain(e.to_string()))?;
+        let api_url = given.api_url.or(stored.api_url).or_else(|| url_of(listen, insecure));
+        let api_url = api_url.ok_or_else(|| {
+            let option = format!("{} (or {})", API_URL.option, API_URL.variable);
+            Refused::plain(format!("{option} is not set: must be https://host:port, because {listen} is no address"))
+        })?;
+        let config = Self {
+            expected: Expected {
+                node_id: Some(given.node_id.unwrap_or(stored.uuid)),
+                kind: Some(given.kind.unwrap_or(stored.node_type)),
+                region: Some(given.region.unwrap_or(stored.region)),
+            },
+            display_name: given.display_name.unwrap_or(stored.display_name),
+            place: given.place.or_else(|| Place::new(stored.latitude?, stored.longitude?)),
+            hub_urls: given.hub_urls.unwrap_or(stored.hub_urls),
+            data_dir,
+            api_url,
+            database,
+            listen,
+            metrics_listen,
+            log_format,
+            heartbeat_interval,
+            peer_down_after,
+            insecure,
+        };
+        config.check_schemes()?;
+        Ok(config)
+    }
+
+    /// With TLS nobody is told a plain address, and without it nobody an encrypted one.
+    fn check_schemes(&self) -> Result<(), Refused> {
+        let scheme = if self.insecure { "http://" } else { "https://" };
+        let with = if self.insecure { "with" } else { "without" };
+        let urls = std::iter::once((API_URL, &self.api_url)).chain(self.hub_urls.iter().map(|url| (HUBS, url)));
+        match urls.into_iter().find(|(_, url)| !url.starts_with(scheme)) {
+            None => Ok(()),
+            Some((setting, url)) => {
+                Err(Refused::value(setting.variable, url, format!("must begin with {scheme} {with} --insecure")))
+            }
+        }
+    }
+}
+
+impl MigrateConfig {
+    pub(super) fn read(values: &Values<'_>) -> Result<Self, Refused> {
+        Ok(Self { data_dir: values.data_dir()?, database: database(values)? })
+    }
+}
+
+/// The address that others use when only the one listened on is known.
+fn url_of(listen: SocketAddr, insecure: bool) -> Option<String> {
+    let usable = !listen.ip().is_unspecified() && listen.port() != 0;
+    usable.then(|| format!("{}://{listen}", if insecure { "http" } else { "https" }))
+}
+
+fn times(values: &Values<'_>) -> Result<(Duration, Duration), Refused> {
+    let heartbeat = values.require(HEARTBEAT, |text| values::millis(text, HEARTBEAT_RANGE))?;
+    let down = values.require(DOWN, |text| values::millis(text, DOWN_RANGE))?;
+    if down < heartbeat * 2 {
+        // One lost heartbeat is no reason to give a peer up.
+        let text = down.as_millis().to_string();
+        return Err(values.refuse(DOWN, &text, "must be at least twice the heartbeat interval"));
+    }
+    Ok((heartbeat, down))
+}
+
+fn database(values: &Values<'_>) -> Result<Database, Refused> {
+    let Some(text) = values.text(DATABASE) else {
+        return Ok(Database::Sqlite);
+    };
+    values::database(text).map_err(|allowed| values.refuse(DATABASE, &values::database_shown(text), allowed))
+}

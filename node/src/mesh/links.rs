@@ -1,0 +1,263 @@
+//! The links that are up at present: at most one a pair of nodes, and not more than a bound. Reachability is what was
+//! seen here, on the own links, and nothing else.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use chrono::{DateTime, Utc};
+use codepop_shared::identity::{Kind, SpiffeId};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::plan::{HUB_LINKS_MAX, STORE_LINKS_MAX};
+use crate::app::Sightings;
+
+/// Why a link is not opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// The two are linked already, by the connection that is to stay.
+    #[error("the two nodes are linked already")]
+    Linked,
+    /// The node holds as many links as it may.
+    #[error("the node holds as many links as it may")]
+    Full,
+}
+
+/// What was seen of a node on the own link.
+#[derive(Clone, Debug)]
+pub struct Sighting {
+    /// Whether a link is up.
+    pub is_linked: bool,
+    /// When it was last heard.
+    pub last_seen: DateTime<Utc>,
+    /// Round-trip time of the last heartbeat.
+    pub round_trip: Option<Duration>,
+    /// Own events that it has not acknowledged, and how many of them are under way.
+    pub lag: (u64, u64),
+    /// Own events that it has.
+    pub delivered: u64,
+    /// Whether its data are known to differ from ours.
+    pub differs: bool,
+}
+
+struct Link {
+    kind: Kind,
+    dialled_by_me: bool,
+    cut: CancellationToken,
+    number: u64,
+}
+
+#[derive(Default)]
+struct Inner {
+    live: HashMap<Uuid, Link>,
+    seen: HashMap<Uuid, Sighting>,
+    opened: u64,
+    hub_heard: Option<DateTime<Utc>>,
+}
+
+/// The links that are up. Cheap to clone.
+#[derive(Clone)]
+pub struct Links {
+    me: Arc<SpiffeId>,
+    inner: Arc<Mutex<Inner>>,
+    changes: watch::Sender<u64>,
+}
+
+impl Links {
+    /// No links yet.
+    pub fn new(me: SpiffeId) -> Self {
+        Self { me: Arc::new(me), inner: Arc::default(), changes: watch::Sender::new(0) }
+    }
+
+    /// Opens a link, unless the pair has one that is to stay or there are too many. Of two connections that cross, the
+    /// one dialled by the lower UUID stays; a second one from the same side replaces the first, which must be dead.
+    pub fn open(&self, peer: &SpiffeId, dialled_by_me: bool) -> Result<LinkGuard, Refused> {
+        let mut inner = self.lock();
+        if let Some(held) = inner.live.get(&peer.uuid) {
+            let lower_dials = if self.me.uuid < peer.uuid { dialled_by_me } else { !dialled_by_me };
+            if held.dialled_by_me != dialled_by_me && !lower_dials {
+                return Err(Refused::Linked);
+            }
+            held.cut.cancel();
+        } else if inner.live.len() >= self.links_max() && !self.is_always_welcome(peer, dialled_by_me) {
+            return Err(Refused::Full);
+        }
+        inner.opened += 1;
+        let (number, cut) = (inner.opened, CancellationToken::new());
+        inner.live.insert(peer.uuid, Link { kind: peer.kind, dialled_by_me, cut: cut.clone(), number });
+        drop(inner);
+        self.heard(peer.uuid, None);
+        self.changes.send_modify(|version| *version += 1);
+        Ok(LinkGuard { links: self.clone(), peer: peer.uuid, number, cut })
+    }
+
+    /// A heartbeat came, perhaps with a round-trip time.
+    pub fn heard(&self, peer: Uuid, round_trip: Option<Duration>) {
+        let mut inner = self.lock();
+        let now = Utc::now();
+        if inner.live.get(&peer).is_some_and(|link| link.kind == Kind::Hub) {
+            inner.hub_heard = Some(now);
+        }
+        let sighting = inner.seen.entry(peer).or_insert_with(|| Sighting::new(now));
+        sighting.is_linked = true;
+        sighting.last_seen = now;
+        sighting.round_trip = round_trip.or(sighting.round_trip);
+    }
+
+    /// How replication with a peer stands.
+    pub fn measured(&self, peer: Uuid, lag: (u64, u64), delivered: u64, differs: bool) {
+        if let Some(sighting) = self.lock().seen.get_mut(&peer) {
+            sighting.lag = lag;
+            sighting.delivered = delivered;
+            sighting.differs = differs;
+        }
+    }
+
+    /// What was seen of all nodes that this one had a link to.
+    pub fn sightings(&self) -> HashMap<Uuid, Sighting> {
+        self.lock().seen.clone()
+    }
+
+    /// Whether a link to a node is up.
+    pub fn is_linked(&self, peer: Uuid) -> bool {
+        self.lock().live.contains_key(&peer)
+    }
+
+    /// The nodes to which a link is up.
+    pub fn linked(&self) -> Vec<Uuid> {
+        self.lock().live.keys().copied().collect()
+    }
+
+    /// Whether a link to a hub is up. A hub counts as its own.
+    pub fn has_hub(&self) -> bool {
+        self.me.kind == Kind::Hub || self.lock().live.values().any(|link| link.kind == Kind::Hub)
+    }
+
+    /// When a hub was last heard; now, at a hub.
+    pub fn hub_heard(&self) -> Option<DateTime<Utc>> {
+        if self.me.kind == Kind::Hub { Some(Utc::now()) } else { self.lock().hub_heard }
+    }
+
+    /// Changes whenever a link comes up or goes down.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// What ends the link that a node dialled, if there is one.
+    pub fn accepted(&self, peer: Uuid) -> Option<CancellationToken> {
+        self.lock().live.get(&peer).filter(|link| !link.dialled_by_me).map(|link| link.cut.clone())
+    }
+
+    /// Cuts the link to a node.
+    pub fn cut(&self, peer: Uuid) {
+        if let Some(link) = self.lock().live.get(&peer) {
+            link.cut.cancel();
+        }
+    }
+
+    fn links_max(&self) -> usize {
+        if self.me.kind == Kind::Hub { HUB_LINKS_MAX } else { STORE_LINKS_MAX }
+    }
+
+    /// Own choices are bounded by the plan; hubs are few. (Others' choices fill the rest.)
+    fn is_always_welcome(&self, peer: &SpiffeId, dialled_by_me: bool) -> bool {
+        dialled_by_me || peer.kind == Kind::Hub
+    }
+
+    fn close(&self, peer: Uuid, number: u64) {
+        let mut inner = self.lock();
+        if inner.live.get(&peer).is_some_and(|link| link.number == number) {
+            inner.live.remove(&peer);
+            if let Some(sighting) = inner.seen.get_mut(&peer) {
+                sighting.is_linked = false;
+            }
+            drop(inner);
+            self.changes.send_modify(|version| *version += 1);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Sightings for Links {
+    fn last_seen(&self, node: Uuid) -> Option<DateTime<Utc>> {
+        if node == self.me.uuid {
+            return Some(Utc::now());
+        }
+        self.lock().seen.get(&node).map(|sighting| sighting.last_seen)
+    }
+}
+
+impl Sighting {
+    fn new(now: DateTime<Utc>) -> Self {
+        Self { is_linked: true, last_seen: now, round_trip: None, lag: (0, 0), delivered: 0, differs: true }
+    }
+}
+
+/// A link that is up for as long as this lives.
+pub struct LinkGuard {
+    links: Links,
+    peer: Uuid,
+    number: u64,
+    cut: CancellationToken,
+}
+
+impl LinkGuard {
+    /// Ends the link when cancelled.
+    pub fn cut(&self) -> CancellationToken {
+        self.cut.clone()
+    }
+}
+
+impl Drop for LinkGuard {
+    fn drop(&mut self) {
+        self.cut.cancel();
+        self.links.close(self.peer, self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::name;
+
+    fn ordered() -> (SpiffeId, SpiffeId) {
+        let (a, b) = (name(1_000, "C"), name(1_001, "C"));
+        if a.uuid < b.uuid { (a, b) } else { (b, a) }
+    }
+
+    #[test]
+    fn of_two_that_cross_the_lower_ones_stays() {
+        let (low, high) = ordered();
+        let at_low = Links::new(low.clone());
+        let dialled = at_low.open(&high, true).unwrap();
+        assert_eq!(at_low.open(&high, false).err(), Some(Refused::Linked));
+        assert!(!dialled.cut().is_cancelled());
+
+        let at_high = Links::new(high);
+        let dialled = at_high.open(&low, true).unwrap();
+        let accepted = at_high.open(&low, false).unwrap();
+        assert!(dialled.cut().is_cancelled() && !accepted.cut().is_cancelled());
+        drop(dialled);
+        assert!(at_high.is_linked(low.uuid));
+        drop(accepted);
+        assert!(!at_high.is_linked(low.uuid));
+        assert!(!at_high.sightings()[&low.uuid].is_linked);
+    }
+
+    #[test]
+    fn a_store_holds_no_more_links_than_its_bound() {
+        let links = Links::new(name(1_000, "C"));
+        let guards: Vec<_> = (0..STORE_LINKS_MAX).map(|_| links.open(&name(1_500, "C"), false).unwrap()).collect();
+        assert_eq!(links.open(&name(1_501, "C"), false).err(), Some(Refused::Full));
+        assert!(links.open(&name(1, "C"), false).is_ok());
+        drop(guards);
+        assert!(links.open(&name(1_501, "C"), false).is_ok());
+    }
+}

@@ -1,0 +1,244 @@
+//! The one door through which what others said comes in: verify, check authority, store, advance, merge, all in one
+//! transaction. Nothing unsigned is ever believed, whoever brings it.
+
+use std::{collections::HashMap, sync::Arc};
+
+use codepop_proto::{journal::SignedEvent, mesh::NodeAnnounced};
+use codepop_shared::identity::{Certified, KeyId, SpiffeId};
+use prost::{Message as _, Name as _};
+
+use super::apply::apply;
+use crate::{
+    journal::{Event, Stamp, State, Stream, StreamKey, conflicts, entries, streams},
+    mesh::registry,
+    storage::{self, Db, Tx},
+};
+
+/// Why events are not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The peer sent what it must not send or what its origin did not sign: drop the link, fetch it from another.
+    #[error("{0}")]
+    Fault(String),
+    /// The database failed; nothing was taken. Try again.
+    #[error(transparent)]
+    Storage(#[from] storage::Error),
+}
+
+fn fault<T>(why: impl Into<String>) -> Result<T, Error> {
+    Err(Error::Fault(why.into()))
+}
+
+/// What became of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// The stream and how far it is known now.
+    pub reached: (StreamKey, u64),
+    /// How many events were new.
+    pub new: usize,
+    /// The batch does not join what is known.
+    pub gap: bool,
+    /// The batch holds events that this very node signed and does not have: where its stream ends here, and the last
+    /// that it once made.
+    pub forgotten: Option<(u64, u64)>,
+}
+
+/// Takes in events of one stream, in order without gaps, that `from` brought.
+pub async fn batch(db: &Db, from: &SpiffeId, signed: Vec<SignedEvent>) -> Result<Taken, Error> {
+    let me = db.author().id.clone();
+    let run = Run::read(signed, from, &me)?;
+    let keys = run.verify(db).await?;
+    if run.key.0 == me.uuid {
+        return own(db, run).await;
+    }
+    db.receive(move |tx| Box::pin(async move { run.take(tx, &keys).await })).await
+}
+
+/// Our own words come back to us only when this database lost them. They are not taken: the proof is enough.
+async fn own(db: &Db, run: Run) -> Result<Taken, Error> {
+    let (origin, audience) = run.key.clone();
+    let stream = db.read(move |tx| Box::pin(async move { streams::find(tx, origin, &audience).await })).await?;
+    let head = stream.map_or(0, |stream: Stream| stream.head);
+    let last = run.events.last().map_or(0, |event| event.header.seq);
+    let forgotten = (last > head).then_some((head, last));
+    Ok(Taken { reached: (run.key, head), new: 0, gap: false, forgotten })
+}
+
+/// Events of one stream whose form and chaining are in order.
+struct Run {
+    key: StreamKey,
+    events: Vec<Event>,
+}
+
+/// Who signed with which key.
+type Keys = HashMap<KeyId, Arc<Certified>>;
+
+impl Run {
+    fn read(signed: Vec<SignedEvent>, from: &SpiffeId, me: &SpiffeId) -> Result<Self, Error> {
+        let mut events = Vec::with_capacity(signed.len());
+        for event in signed {
+            events.push(Event::parse(event).or_else(|error| fault(error.to_string()))?);
+        }
+        let Some(first) = events.first() else { return fault("an empty batch") };
+        let key = (first.header.origin, first.header.audience.clone());
+        if !key.1.may_travel(key.0, from.uuid, me) {
+            return fault(format!("events for {} are not for this node, or not from this peer", key.1));
+        }
+        for event in &events {
+            let header = &event.header;
+            if header.chain != me.chain || header.origin != key.0 || header.audience != key.1 {
+                return fault("events of several streams or of another chain in one batch");
+            }
+        }
+        for pair in events.windows(2) {
+            if pair[1].header.seq != pair[0].header.seq + 1 || pair[1].header.previous != Some(pair[0].hash()) {
+                return fault("the events do not follow each other");
+            }
+        }
+        Ok(Self { key, events })
+    }
+
+    /// Checks every signature, off the async threads: 40 µs each.
+    async fn verify(&self, db: &Db) -> Result<Keys, Error> {
+        let mut keys = Keys::new();
+        for event in &self.events {
+            let id = event.header.key_id;
+            if !keys.contains_key(&id) {
+                let certified = certificate(db, event).await?;
+                if !event.is_of(&certified.id) {
+                    return fault("the key belongs to another than the event's origin");
+                }
+                keys.insert(id, certified);
+            }
+        }
+        let (events, by_key) = (self.events.clone(), keys.clone());
+        let good = tokio::task::spawn_blocking(move || events.iter().all(|event| is_signed(event, &by_key)));
+        match good.await {
+            Ok(true) => Ok(keys),
+            Ok(false) => fault("a signature does not hold"),
+            Err(_) => Err(storage::Error::Unavailable("the node is stopping".into()).into()),
+        }
+    }
+
+    async fn take(self, tx: &mut Tx, keys: &Keys) -> Result<Taken, Error> {
+        let mut stream = streams::find_or_make(tx, self.key.0, &self.key.1).await?;
+        let new: Vec<&Event> = self.events.iter().filter(|event| event.header.seq > stream.head).collect();
+        let Some(first) = new.first() else {
+            return Ok(Taken { reached: (self.key, stream.head), new: 0, gap: false, forgotten: None });
+        };
+        if first.header.seq != stream.head + 1 {
+            return Ok(Taken { reached: (self.key, stream.head), new: 0, gap: true, forgotten: None });
+        }
+        if first.header.previous != stream.head_hash {
+            return fault("the stream was forked: its origin signed two events of one seq");
+        }
+        for event in &new {
+            let Some(certified) = keys.get(&event.header.key_id) else { return fault("an unknown key") };
+            one(tx, &mut stream, event, &certified.id).await?;
+        }
+        streams::advance(tx, &stream).await?;
+        Ok(Taken { new: new.len(), reached: (self.key, stream.head), gap: false, forgotten: None })
+    }
+}
+
+fn is_signed(event: &Event, keys: &Keys) -> bool {
+    let key = keys.get(&event.header.key_id).and_then(|certified| certified.event_key.as_ref());
+    key.is_some_and(|key| event.is_signed_by(key))
+}
+
+/// Stores and merges one event that follows the stream's head.
+async fn one(tx: &mut Tx, stream: &mut Stream, event: &Event, origin: &SpiffeId) -> Result<(), storage::Error> {
+    let stamp = stamp(stream.id, event);
+    let outcome = apply(tx, origin, event, &stamp).await?;
+    entries::insert(tx, stream.id, event, &outcome).await?;
+    if outcome.state == State::Void {
+        let reason = outcome.reason.as_deref().unwrap_or_default();
+        let detail = format!("{} of {origin} is void: {reason}", event.header.kind);
+        conflicts::note(tx, "void", detail, Some((stamp.stream, stamp.seq))).await?;
+    }
+    stream.head = event.header.seq;
+    stream.head_hash = Some(event.hash());
+    tx.clock.observe(event.header.hlc);
+    Ok(())
+}
+
+fn stamp(stream: i64, event: &Event) -> Stamp {
+    let header = &event.header;
+    Stamp { hlc: header.hlc, origin: header.origin, stream, seq: header.seq.cast_signed() }
+}
+
+/// The certificate of an event's key: from the registry, or from the event itself when it announces its origin.
+async fn certificate(db: &Db, event: &Event) -> Result<Arc<Certified>, Error> {
+    let id = event.header.key_id;
+    let known = db.read(|tx| Box::pin(registry::find_by_key(tx, id))).await?;
+    if let Some(known) = known {
+        return Ok(known.certified);
+    }
+    let announced = announced(event).and_then(|certificate| Certified::verify(&certificate, &db.author().ca).ok());
+    match announced {
+        Some(certified) if certified.key_id() == Some(id) => Ok(Arc::new(certified)),
+        _ => fault(format!("node {} is not known by this key", event.header.origin)),
+    }
+}
+
+fn announced(event: &Event) -> Option<Vec<u8>> {
+    if event.header.kind != NodeAnnounced::full_name() {
+        return None;
+    }
+    Some(NodeAnnounced::decode(event.message()?).ok()?.certificate)
+}
+
+/// Takes in single live events out of their streams' order: an account that is fetched before its streams arrive. They
+/// are merged now and stored when the stream brings them.
+pub async fn singles(db: &Db, signed: Vec<SignedEvent>) -> Result<usize, Error> {
+    let me = db.author().id.clone();
+    let mut verified = Vec::with_capacity(signed.len());
+    for event in signed {
+        let event = Event::parse(event).or_else(|error| fault(error.to_string()))?;
+        if event.header.chain != me.chain || !event.header.audience.reaches(&me) {
+            return fault("an event that is not for this node");
+        }
+        let run = Run { key: (event.header.origin, event.header.audience.clone()), events: vec![event] };
+        let keys = run.verify(db).await?;
+        verified.extend(run.events.into_iter().zip(keys.into_values()));
+    }
+    let count = verified.len();
+    db.receive(move |tx| {
+        Box::pin(async move {
+            for (event, certified) in &verified {
+                let stream = streams::find_or_make(tx, event.header.origin, &event.header.audience).await?;
+                if event.header.seq > stream.head && event.header.origin != tx.author.id.uuid {
+                    apply(tx, &certified.id, event, &stamp(stream.id, event)).await?;
+                }
+            }
+            Ok::<_, Error>(())
+        })
+    })
+    .await?;
+    Ok(count)
+}
+
+/// Tries quarantined events again: all of them at start (this may be a newer program), later those that waited for the
+/// clock. Returns how many are applied now.
+pub async fn retry_quarantined(db: &Db, reason: Option<&'static str>) -> Result<usize, Error> {
+    let waiting = db.read(|tx| Box::pin(entries::quarantined(tx, reason))).await?;
+    if waiting.is_empty() {
+        return Ok(0);
+    }
+    db.receive(move |tx| {
+        Box::pin(async move {
+            let mut applied = 0;
+            for held in waiting {
+                let Ok(event) = Event::parse(held.event) else { continue };
+                let Some(origin) = registry::find_by_key(tx, event.header.key_id).await? else { continue };
+                let outcome = apply(tx, origin.id(), &event, &held.stamp).await?;
+                if outcome.state != State::Quarantined {
+                    entries::settle(tx, held.stamp.stream, held.stamp.seq, &outcome).await?;
+                    applied += 1;
+                }
+            }
+            Ok::<_, Error>(applied)
+        })
+    })
+    .await
+}

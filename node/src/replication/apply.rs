@@ -1,0 +1,135 @@
+//! The table of contents of everything that is replicated: which message merges into which noun. One of the two places
+//! where machinery names shop nouns.
+
+use std::{collections::HashMap, sync::OnceLock};
+
+use codepop_proto::{accounts as accounts_pb, catalog as catalog_pb, mesh, roles as roles_pb, stores as stores_pb};
+use codepop_shared::identity::SpiffeId;
+use futures::{FutureExt as _, future::BoxFuture};
+use sha2::Digest as _;
+
+use crate::{
+    accounts, catalog,
+    journal::{Audience, Error, Event, Outcome, Replicated, Stamp, State},
+    mesh::registry,
+    storage::{self, Tx},
+    stores,
+};
+
+/// Merges one kind of event.
+type Apply =
+    for<'a> fn(&'a mut Tx, &'a SpiffeId, &'a Event, &'a Stamp) -> BoxFuture<'a, Result<Outcome, storage::Error>>;
+
+/// Kinds that are never held back, whatever the clock of their origin: what ends something must bite.
+const NEVER_HELD: &[&str] = &[
+    "codepop.accounts.v1.SessionEnded",
+    "codepop.accounts.v1.SessionsEnded",
+    "codepop.accounts.v1.UserDeleted",
+    "codepop.roles.v1.RoleRevoked",
+];
+
+/// Why an event from a clock ahead of ours waits.
+pub const CLOCK_AHEAD: &str = "its origin's clock is ahead of ours";
+
+macro_rules! table {
+    ($($message:ty,)+) => {
+        fn table() -> &'static HashMap<String, Apply> {
+            static TABLE: OnceLock<HashMap<String, Apply>> = OnceLock::new();
+            TABLE.get_or_init(|| {
+                let mut table: HashMap<String, Apply> = HashMap::new();
+                $(
+                    table.insert(
+                        <$message as prost::Name>::full_name(),
+                        |tx, origin, event, stamp| one::<$message>(tx, origin, event, stamp).boxed(),
+                    );
+                )+
+                table
+            })
+        }
+    };
+}
+
+table! {
+    mesh::NodeAnnounced,
+    accounts_pb::UserRegistered,
+    accounts_pb::ProfileChanged,
+    accounts_pb::CredentialSet,
+    accounts_pb::SessionEnded,
+    accounts_pb::SessionsEnded,
+    accounts_pb::UserStatusChanged,
+    accounts_pb::UserDeleted,
+    roles_pb::RoleAssigned,
+    roles_pb::RoleRevoked,
+    stores_pb::RegionDescribed,
+    stores_pb::HubDescribed,
+    stores_pb::StoreDescribed,
+    catalog_pb::DrinkPublished,
+    catalog_pb::DrinkWithdrawn,
+    catalog_pb::UserDrinkSaved,
+    catalog_pb::UserDrinkDeleted,
+    catalog_pb::FavoriteAdded,
+    catalog_pb::FavoriteRemoved,
+}
+
+/// Reactions to erased personal data: each noun drops its rows about deleted users.
+pub async fn forget_deleted(tx: &mut Tx) -> Result<(), storage::Error> {
+    catalog::forget_deleted(tx).await
+}
+
+/// Digest of the merged rows of an audience, and how many rows there are.
+pub async fn digest(tx: &mut Tx, audience: &Audience) -> Result<([u8; 32], u64), storage::Error> {
+    let mut hasher = sha2::Sha256::new();
+    let mut rows = registry::digest(tx, audience, &mut hasher).await?;
+    rows += accounts::digest(tx, audience, &mut hasher).await?;
+    rows += stores::digest(tx, audience, &mut hasher).await?;
+    rows += catalog::digest(tx, audience, &mut hasher).await?;
+    Ok((hasher.finalize().into(), rows))
+}
+
+/// Merges an accepted event into the rows, or says why not. Only a failing database is an error.
+pub async fn apply(tx: &mut Tx, origin: &SpiffeId, event: &Event, stamp: &Stamp) -> Result<Outcome, storage::Error> {
+    let header = &event.header;
+    if !header.audience.may_be_addressed_by(origin) {
+        return Ok(Outcome::withheld(State::Void, "its origin may not address this audience"));
+    }
+    let Some(apply) = table().get(&header.kind) else {
+        return Ok(Outcome::withheld(State::Quarantined, "this version of the program does not know the kind"));
+    };
+    if tx.clock.is_ahead(header.hlc) && !NEVER_HELD.contains(&header.kind.as_str()) {
+        return Ok(Outcome::withheld(State::Quarantined, CLOCK_AHEAD));
+    }
+    apply(tx, origin, event, stamp).await
+}
+
+async fn one<M: Replicated>(
+    tx: &mut Tx,
+    origin: &SpiffeId,
+    event: &Event,
+    stamp: &Stamp,
+) -> Result<Outcome, storage::Error> {
+    let withheld = |state, reason: &str| Ok(Outcome::withheld(state, reason));
+    if event.header.schema_version > M::SCHEMA_VERSION {
+        return withheld(State::Quarantined, "this version of the program does not know the schema");
+    }
+    let Some(bytes) = event.message() else {
+        if event.header.subject != 0 && accounts::is_deleted(tx, event.header.subject).await? {
+            return Ok(Outcome::erased());
+        }
+        return withheld(State::Quarantined, "the body is missing");
+    };
+    let Ok(message) = M::decode(bytes) else {
+        return withheld(State::Quarantined, "the body cannot be read");
+    };
+    if message.subject() != event.header.subject {
+        return withheld(State::Void, "the header names another subject than the body");
+    }
+    if !message.scope().allows(origin) {
+        return withheld(State::Void, "its origin may not say this");
+    }
+    match message.apply(tx, stamp).await {
+        Ok(live) => Ok(Outcome::applied(live)),
+        Err(Error::Storage(error)) => Err(error),
+        Err(Error::Erased) => Ok(Outcome::erased()),
+        Err(error) => withheld(State::Quarantined, &error.to_string()),
+    }
+}

@@ -1,0 +1,173 @@
+//! Fetching one account that has not arrived yet: its live events, signed by whoever made them, from whichever peer has
+//! them. A password never travels.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use codepop_proto::{
+    journal::SignedEvent,
+    mesh::{
+        FindAccountRequest, FindAccountResponse, find_account_request::Account, mesh_service_client::MeshServiceClient,
+    },
+};
+use codepop_shared::{
+    identity::SpiffeId,
+    tls::{Connector, Expect, client_config},
+};
+use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
+use tokio::time::{Instant, timeout};
+use tonic::transport::Channel;
+use uuid::Uuid;
+
+use super::{accept, peer::Dialler};
+use crate::{
+    accounts,
+    app::{AccountFinder, Lookup},
+    journal::{Event, entries},
+    mesh::registry,
+    storage::{self, Tx},
+};
+
+/// How long peers are asked at the most.
+pub const FIND_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long it is remembered that nobody knew an account.
+const UNKNOWN_FOR: Duration = Duration::from_secs(5);
+
+/// Unknown accounts that are remembered at the most.
+const UNKNOWN_MAX: usize = 10_000;
+
+/// Peers that are asked at the most; a store's links are not many more.
+const ASKED_MAX: usize = 16;
+
+/// Events of one answer that are taken at the most.
+const EVENTS_MAX: usize = 500;
+
+/// Asks peers for accounts.
+pub struct Finder {
+    dialler: Dialler,
+    unknown: Mutex<HashMap<Lookup, Instant>>,
+    channels: Mutex<HashMap<Uuid, Channel>>,
+}
+
+impl Finder {
+    /// Asks the peers to which links are up.
+    pub fn new(dialler: Dialler) -> Arc<Self> {
+        Arc::new(Self { dialler, unknown: Mutex::default(), channels: Mutex::default() })
+    }
+
+    /// Whether the account may exist and not be here: a peer that should be linked is away, or data are known to differ.
+    fn may_be_behind(&self) -> bool {
+        let linked = self.dialler.links.linked();
+        let sightings = self.dialler.links.sightings();
+        let differs = |peer: &Uuid| sightings.get(peer).is_none_or(|sighting| sighting.differs);
+        !self.dialler.away.get().is_empty() || linked.is_empty() || linked.iter().any(differs)
+    }
+
+    fn is_known_unknown(&self, account: &Lookup) -> bool {
+        let mut unknown = self.unknown.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        unknown.retain(|_, since| now.duration_since(*since) < UNKNOWN_FOR);
+        unknown.contains_key(account)
+    }
+
+    fn remember_unknown(&self, account: Lookup) {
+        let mut unknown = self.unknown.lock().unwrap_or_else(PoisonError::into_inner);
+        if unknown.len() < UNKNOWN_MAX {
+            unknown.insert(account, Instant::now());
+        }
+    }
+
+    async fn ask_all(&self, account: &Lookup) -> bool {
+        let peers = self.dialler.links.linked();
+        let mut answers: FuturesUnordered<_> =
+            peers.into_iter().take(ASKED_MAX).map(|peer| self.ask(peer, account)).collect();
+        while let Some(answer) = answers.next().await {
+            let Some(found) = answer.filter(|found| !found.events.is_empty()) else { continue };
+            if self.take(found).await {
+                return true;
+            }
+        }
+        false
+    }
+
+    async fn ask(&self, peer: Uuid, account: &Lookup) -> Option<FindAccountResponse> {
+        let mut client = MeshServiceClient::new(self.channel(peer).await?);
+        let account = match account {
+            Lookup::NameKey(key) => Account::NameKey(key.to_vec()),
+            Lookup::Number(number) => Account::User(*number),
+        };
+        match client.find_account(FindAccountRequest { account: Some(account) }).await {
+            Ok(answer) => Some(answer.into_inner()),
+            Err(status) => {
+                tracing::debug!(peer.id = %peer, code = ?status.code(), "a peer could not be asked for an account");
+                self.channels.lock().unwrap_or_else(PoisonError::into_inner).remove(&peer);
+                None
+            }
+        }
+    }
+
+    async fn channel(&self, peer: Uuid) -> Option<Channel> {
+        let held = self.channels.lock().unwrap_or_else(PoisonError::into_inner).get(&peer).cloned();
+        if held.is_some() {
+            return held;
+        }
+        let known = self.dialler.db.read(move |tx| Box::pin(registry::find(tx, peer))).await.ok()??;
+        let connector = Connector::tls(client_config(&self.dialler.credentials, Expect::Node(peer)).ok()?);
+        let (channel, _) = connector.connect(&known.api_base_url).await.ok()?;
+        self.channels.lock().unwrap_or_else(PoisonError::into_inner).insert(peer, channel.clone());
+        Some(channel)
+    }
+
+    async fn take(&self, found: FindAccountResponse) -> bool {
+        let db = &self.dialler.db;
+        let announcements = found.announcements.into_iter().take(EVENTS_MAX).collect();
+        let events: Vec<SignedEvent> = found.events.into_iter().take(EVENTS_MAX).collect();
+        let taken = match accept::singles(db, announcements).await {
+            Ok(_) => accept::singles(db, events).await,
+            Err(error) => Err(error),
+        };
+        taken.inspect_err(|error| tracing::warn!(error = %error, "an account that a peer sent was refused")).is_ok()
+    }
+}
+
+impl AccountFinder for Finder {
+    fn find(&self, account: Lookup) -> BoxFuture<'_, bool> {
+        async move {
+            if !self.may_be_behind() || self.is_known_unknown(&account) {
+                return false;
+            }
+            let found = timeout(FIND_TIMEOUT, self.ask_all(&account)).await.unwrap_or(false);
+            if !found {
+                self.remember_unknown(account);
+            }
+            found
+        }
+        .boxed()
+    }
+}
+
+/// The live events of an account that `asker` may have, and the announcements of those who made them.
+pub async fn serve(tx: &mut Tx, account: Lookup, asker: SpiffeId) -> Result<FindAccountResponse, storage::Error> {
+    let mut response = FindAccountResponse::default();
+    let mut origins = std::collections::BTreeSet::new();
+    for subject in accounts::account_numbers(tx, &account).await? {
+        for (_, signed) in entries::live_about(tx, subject).await? {
+            let Ok(event) = Event::parse(signed) else { continue };
+            if event.header.audience.is_relayed() && event.header.audience.reaches(&asker) {
+                origins.insert(event.header.origin);
+                response.events.push(event.into_signed());
+            }
+        }
+    }
+    for origin in origins {
+        if let Some(known) = registry::find(tx, origin).await? {
+            response.announcements.extend(entries::get(tx, known.announcement.0, known.announcement.1).await?);
+        }
+    }
+    response.events.truncate(EVENTS_MAX);
+    Ok(response)
+}

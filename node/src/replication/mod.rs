@@ -1,0 +1,13 @@
+//! Replication: what this node and others said goes to whom it is for, and what comes in is verified, stored and merged.
+//!
+//! Reading order: `session` (the protocol, without I/O), `accept` (the one door in), `apply` (which event merges into
+//! which noun), `stream` (a session on a connection), `peer` (dialling and reconnecting), `find` (fetching one account),
+//! `rpc` (the gRPC face).
+
+pub mod accept;
+pub mod apply;
+pub mod find;
+pub mod peer;
+pub mod rpc;
+pub mod session;
+pub mod stream;

@@ -1,0 +1,401 @@
+//! The replication protocol between two nodes, without I/O: frames and changes of the journal go in, decisions come out.
+//! Both sides run the same code; it knows no sockets, no database and no clock, so that it can be simulated.
+//!
+//! Digest, delta, reset: say what you have (hello, digest), get what you lack (want, events), start over when the other
+//! side lost its place (want again).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use codepop_proto::{
+    journal::SignedEvent,
+    mesh::{Ack, Digest, EventBatch, Hello, ReplicationFrame, Want, replication_frame::Frame},
+};
+use codepop_shared::identity::SpiffeId;
+
+use crate::journal::{Positions, Stream, StreamKey};
+
+/// Events that may be under way without an acknowledgement: a quarter of a second of catch-up, and a bound on what a
+/// slow peer makes us hold.
+pub const WINDOW_EVENTS: u64 = 2_000;
+
+/// Events in one frame at the most, as the contract says.
+pub const BATCH_EVENTS_MAX: usize = 500;
+
+/// Bytes in one frame at the most, as the contract says; below gRPC's limit of 4 MiB.
+pub const BATCH_BYTES_MAX: usize = 1_024 * 1_024;
+
+/// A digest is sent again after so many ticks even when nothing changed here: the other side may have changed.
+const DIGEST_EVERY_TICKS: u32 = 10;
+
+/// What is to be done about a frame.
+#[derive(Debug, PartialEq)]
+pub enum Output {
+    /// Send this frame.
+    Send(Frame),
+    /// Take in these events of one stream and report with [`Session::took_in`].
+    Accept(Vec<SignedEvent>),
+    /// The peer breaks the protocol: end the session.
+    Close(&'static str),
+}
+
+/// The next run of events to send: of which stream, after which seq, how many at the most.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Next {
+    /// The stream's number in our database.
+    pub stream: i64,
+    /// Its name among all nodes.
+    pub key: StreamKey,
+    /// Events after this seq.
+    pub after: u64,
+    /// Not more than this many.
+    pub limit: usize,
+}
+
+/// One session with one peer.
+#[derive(Debug)]
+pub struct Session {
+    me: SpiffeId,
+    peer: SpiffeId,
+    /// Whether events are sent as they happen, or only when asked for.
+    push: bool,
+    greeted: bool,
+    /// What we have.
+    heads: BTreeMap<StreamKey, (i64, u64)>,
+    /// What the peer said that it has.
+    peer_has: Positions,
+    /// How far we have sent.
+    sent: Positions,
+    /// How far the peer asked us to send, when it must ask.
+    wanted: Positions,
+    /// The peer's own streams of which we hold more than it does: it gets one run of them as a proof.
+    owed: BTreeSet<StreamKey>,
+    sent_events: u64,
+    acknowledged_events: u64,
+    received_events: u64,
+    digest_sent: Option<[u8; 16]>,
+    digest_heard: Option<[u8; 16]>,
+    ticks: u32,
+}
+
+impl Session {
+    /// A session with a peer. `push`: send events as they happen.
+    pub fn new(me: SpiffeId, peer: SpiffeId, push: bool) -> Self {
+        Self {
+            me,
+            peer,
+            push,
+            greeted: false,
+            heads: BTreeMap::new(),
+            peer_has: Positions::default(),
+            sent: Positions::default(),
+            wanted: Positions::default(),
+            owed: BTreeSet::new(),
+            sent_events: 0,
+            acknowledged_events: 0,
+            received_events: 0,
+            digest_sent: None,
+            digest_heard: None,
+            ticks: 0,
+        }
+    }
+
+    /// The first frame to send.
+    pub fn hello(&mut self, streams: &[Stream]) -> Frame {
+        self.journal_changed(streams);
+        Frame::Hello(Hello { vector: Some(self.receivable().to_vector()) })
+    }
+
+    /// What we have has changed.
+    pub fn journal_changed(&mut self, streams: &[Stream]) {
+        for stream in streams {
+            let key = (stream.origin, stream.audience.clone());
+            self.heads.insert(key, (stream.id, stream.head));
+        }
+    }
+
+    /// Whether events are sent as they happen from now on.
+    pub fn set_push(&mut self, push: bool) {
+        self.push = push;
+    }
+
+    /// Takes a frame.
+    pub fn handle(&mut self, frame: Frame) -> Vec<Output> {
+        match frame {
+            Frame::Hello(_) if self.greeted => vec![Output::Close("a second hello")],
+            Frame::Hello(hello) => self.greet(&hello),
+            _ if !self.greeted => vec![Output::Close("a frame before hello")],
+            Frame::Events(batch) => Self::take(batch),
+            Frame::Ack(ack) => self.acknowledge(&ack),
+            Frame::Digest(digest) => self.compare(&digest),
+            Frame::Want(want) => {
+                self.rewind(&want);
+                vec![]
+            }
+        }
+    }
+
+    /// The result of an [`Output::Accept`]: events of that frame, and how far its stream is known here now. `gap`: the
+    /// frame did not join what is known, so the peer must start over.
+    pub fn took_in(&mut self, events: usize, reached: Option<(StreamKey, u64)>, gap: bool) -> Vec<Output> {
+        self.received_events += events as u64;
+        let mut acknowledged = Positions::default();
+        if let Some((key, seq)) = reached {
+            acknowledged.raise(key.clone(), seq);
+            // The peer has what it sent.
+            self.peer_has.raise(key.clone(), seq);
+            self.sent.raise(key, seq);
+        }
+        let ack = Ack { vector: Some(acknowledged.to_vector()), received: self.received_events };
+        let mut outputs = vec![Output::Send(Frame::Ack(ack))];
+        if gap {
+            outputs.push(self.want());
+        }
+        outputs
+    }
+
+    /// About once a second: compare what both have, where events are not pushed.
+    pub fn tick(&mut self) -> Vec<Output> {
+        if !self.greeted {
+            return vec![];
+        }
+        self.ticks += 1;
+        let digest = self.common().digest();
+        if self.digest_sent == Some(digest) && !self.ticks.is_multiple_of(DIGEST_EVERY_TICKS) {
+            return vec![];
+        }
+        self.digest_sent = Some(digest);
+        let frame = Frame::Digest(Digest { vector_hash: digest.to_vec() });
+        vec![Output::Send(frame)]
+    }
+
+    /// The next events to send, if there are any and the window is open.
+    pub fn next(&self) -> Option<Next> {
+        let under_way = self.sent_events.saturating_sub(self.acknowledged_events);
+        let room = usize::try_from(WINDOW_EVENTS.saturating_sub(under_way)).unwrap_or(0);
+        if !self.greeted || room == 0 {
+            return None;
+        }
+        // The stream that says who an origin is goes before its others: BTreeMap order puts `everyone` first.
+        let goes = |key: &StreamKey| self.may_send(key) || self.owed.contains(key);
+        self.heads.iter().filter(|(key, _)| goes(key)).find_map(|(key, (stream, head))| {
+            let until = if self.push { *head } else { (*head).min(self.wanted.get(key)) };
+            let after = self.sent.get(key);
+            (after < until).then(|| Next {
+                stream: *stream,
+                key: key.clone(),
+                after,
+                limit: room.min(BATCH_EVENTS_MAX),
+            })
+        })
+    }
+
+    /// These events were handed to the connection, up to `seq`.
+    pub fn sent(&mut self, key: StreamKey, seq: u64, events: usize) {
+        self.owed.remove(&key);
+        self.sent.raise(key, seq);
+        self.sent_events += events as u64;
+    }
+
+    /// Events that the peer should get and has not acknowledged, and how many of them are under way.
+    pub fn lag(&self) -> (u64, u64) {
+        let lacking = |(key, (_, head)): (&StreamKey, &(i64, u64))| {
+            if self.may_send(key) { head.saturating_sub(self.peer_has.get(key)) } else { 0 }
+        };
+        let under_way = self.sent_events.saturating_sub(self.acknowledged_events);
+        (self.heads.iter().map(lacking).sum(), under_way)
+    }
+
+    /// Events of our own streams that the peer has.
+    pub fn delivered(&self) -> u64 {
+        let own = |(key, _): &(&StreamKey, &(i64, u64))| key.0 == self.me.uuid && self.may_send(key);
+        self.heads.iter().filter(own).map(|(key, (_, head))| self.peer_has.get(key).min(*head)).sum()
+    }
+
+    /// Whether the last digests heard and computed differ: one of the two is behind.
+    pub fn differs(&self) -> bool {
+        !self.greeted || self.digest_heard.is_some_and(|heard| heard != self.common().digest())
+    }
+
+    fn greet(&mut self, hello: &Hello) -> Vec<Output> {
+        self.greeted = true;
+        self.peer_has = Positions::from_vector(&hello.vector.clone().unwrap_or_default());
+        self.sent = self.peer_has.clone();
+        // Whoever says hello asks for everything that it lacks.
+        self.wanted = self.heads.iter().map(|(key, (_, head))| (key.clone(), *head)).collect();
+        let theirs =
+            |(key, (_, head)): &(&StreamKey, &(i64, u64))| key.0 == self.peer.uuid && *head > self.peer_has.get(key);
+        self.owed = self.heads.iter().filter(theirs).map(|(key, _)| key.clone()).collect();
+        vec![]
+    }
+
+    fn take(batch: EventBatch) -> Vec<Output> {
+        let bytes: usize = batch.events.iter().map(|event| event.header.len() + event.body.len()).sum();
+        if batch.events.is_empty() || batch.events.len() > BATCH_EVENTS_MAX || bytes > 2 * BATCH_BYTES_MAX {
+            return vec![Output::Close("a batch of a size that is not allowed")];
+        }
+        vec![Output::Accept(batch.events)]
+    }
+
+    fn acknowledge(&mut self, ack: &Ack) -> Vec<Output> {
+        if ack.received > self.sent_events || ack.received < self.acknowledged_events {
+            return vec![Output::Close("an acknowledgement of what was not sent")];
+        }
+        self.acknowledged_events = ack.received;
+        for (key, seq) in Positions::from_vector(&ack.vector.clone().unwrap_or_default()).0 {
+            self.peer_has.raise(key, seq);
+        }
+        vec![]
+    }
+
+    fn compare(&mut self, digest: &Digest) -> Vec<Output> {
+        let Ok(theirs) = <[u8; 16]>::try_from(digest.vector_hash.as_slice()) else {
+            return vec![Output::Close("a digest that has not 16 bytes")];
+        };
+        self.digest_heard = Some(theirs);
+        if theirs == self.common().digest() { vec![] } else { vec![self.want()] }
+    }
+
+    fn want(&self) -> Output {
+        Output::Send(Frame::Want(Want { vector: Some(self.receivable().to_vector()) }))
+    }
+
+    /// The peer says what it has: from there on, and up to what we have now.
+    fn rewind(&mut self, want: &Want) {
+        let has = Positions::from_vector(&want.vector.clone().unwrap_or_default());
+        self.wanted = self.heads.iter().map(|(key, (_, head))| (key.clone(), *head)).collect();
+        self.sent = has.clone();
+        self.peer_has = has;
+    }
+
+    /// Whether events of a stream may go to the peer.
+    fn may_send(&self, (origin, audience): &StreamKey) -> bool {
+        *origin != self.peer.uuid && audience.may_travel(*origin, self.me.uuid, &self.peer)
+    }
+
+    /// What we have of all that the peer may send us.
+    fn receivable(&self) -> Positions {
+        let fits = |(origin, audience): &StreamKey| {
+            *origin == self.me.uuid || audience.may_travel(*origin, self.peer.uuid, &self.me)
+        };
+        self.heads.iter().filter(|(key, _)| fits(key)).map(|(key, (_, head))| (key.clone(), *head)).collect()
+    }
+
+    /// What we have of what both hold alike.
+    fn common(&self) -> Positions {
+        let shared = |(_, audience): &StreamKey| {
+            audience.is_relayed() && audience.reaches(&self.me) && audience.reaches(&self.peer)
+        };
+        let known = self.heads.iter().filter(|(key, (_, head))| shared(key) && *head > 0);
+        known.map(|(key, (_, head))| (key.clone(), *head)).collect()
+    }
+}
+
+/// Wraps a frame for the wire.
+pub fn framed(frame: Frame) -> ReplicationFrame {
+    ReplicationFrame { frame: Some(frame) }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::{journal::Audience, testing::name};
+
+    fn stream(id: i64, origin: Uuid, audience: Audience, head: u64) -> Stream {
+        Stream { id, origin, audience, head, head_hash: None, floor: 0 }
+    }
+
+    fn pair(push: bool) -> (Session, Session) {
+        let (a, b) = (name(1_000, "C"), name(1_001, "D"));
+        (Session::new(a.clone(), b.clone(), push), Session::new(b, a, push))
+    }
+
+    fn greet(a: &mut Session, a_has: &[Stream], b: &mut Session, b_has: &[Stream]) -> (Vec<Output>, Vec<Output>) {
+        let (from_a, from_b) = (a.hello(a_has), b.hello(b_has));
+        (a.handle(from_b), b.handle(from_a))
+    }
+
+    #[test]
+    fn what_the_peer_lacks_is_sent_in_order() {
+        let (mut a, mut b) = pair(true);
+        let origin = a.me.uuid;
+        greet(&mut a, &[stream(1, origin, Audience::Everyone, 7)], &mut b, &[]);
+        let next = a.next().unwrap();
+        assert_eq!((next.stream, next.after), (1, 0));
+        a.sent(next.key, 7, 7);
+        assert_eq!(a.next(), None);
+        assert_eq!(a.lag(), (7, 7));
+    }
+
+    #[test]
+    fn other_regions_and_relays_of_direct_messages_get_nothing() {
+        let (mut a, mut b) = pair(true);
+        let streams = [
+            stream(1, a.me.uuid, Audience::Region("C".into()), 5),
+            stream(2, a.me.uuid, Audience::Hubs, 5),
+            stream(3, Uuid::now_v7(), Audience::Store(b.me.uuid), 5),
+        ];
+        greet(&mut a, &streams, &mut b, &[]);
+        assert_eq!(a.next(), None);
+    }
+
+    #[test]
+    fn a_peer_that_lost_its_own_words_gets_them_as_proof_and_no_other_does() {
+        let (mut a, mut b) = pair(true);
+        let origin = a.me.uuid;
+        let old = [stream(1, origin, Audience::Everyone, 3)];
+        let newer = [stream(4, origin, Audience::Everyone, 9)];
+        greet(&mut a, &old, &mut b, &newer);
+        let next = b.next().unwrap();
+        assert_eq!((next.stream, next.after), (4, 3));
+        b.sent(next.key, 9, 6);
+        b.journal_changed(&[stream(4, origin, Audience::Everyone, 12)]);
+        assert_eq!(b.next(), None);
+    }
+
+    #[test]
+    fn without_push_a_digest_brings_a_want_and_that_the_events() {
+        let (mut a, mut b) = pair(false);
+        let origin = a.me.uuid;
+        greet(&mut a, &[], &mut b, &[]);
+        a.journal_changed(&[stream(1, origin, Audience::Everyone, 2)]);
+        assert_eq!(a.next(), None);
+        let Output::Send(digest) = a.tick().remove(0) else { panic!() };
+        let Output::Send(want) = b.handle(digest).remove(0) else { panic!() };
+        assert!(b.differs());
+        assert_eq!(a.handle(want), []);
+        assert_eq!(a.next().unwrap().after, 0);
+    }
+
+    #[test]
+    fn the_window_holds_a_slow_peer_back() {
+        let (mut a, mut b) = pair(true);
+        let origin = a.me.uuid;
+        greet(&mut a, &[stream(1, origin, Audience::Everyone, 10_000)], &mut b, &[]);
+        let mut events = 0;
+        while let Some(next) = a.next() {
+            events += next.limit as u64;
+            a.sent(next.key, next.after + next.limit as u64, next.limit);
+        }
+        assert_eq!(events, WINDOW_EVENTS);
+        let ack = Ack { vector: None, received: 500 };
+        assert_eq!(a.handle(Frame::Ack(ack)), []);
+        assert_eq!(a.next().unwrap().limit, 500);
+    }
+
+    #[test]
+    fn what_breaks_the_protocol_ends_the_session() {
+        let (mut a, _) = pair(true);
+        assert_eq!(a.handle(Frame::Ack(Ack::default())), [Output::Close("a frame before hello")]);
+        a.handle(Frame::Hello(Hello::default()));
+        for frame in [
+            Frame::Hello(Hello::default()),
+            Frame::Events(EventBatch::default()),
+            Frame::Ack(Ack { vector: None, received: 1 }),
+            Frame::Digest(Digest { vector_hash: vec![1] }),
+        ] {
+            assert!(matches!(a.handle(frame)[..], [Output::Close(_)]));
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! A replication session on a connection: frames in, frames out, the journal in between. A peer that reads slowly holds
+//! up nobody but itself: its frames wait in a queue of its own, and what it lacks waits in the journal.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use codepop_proto::{
+    journal::SignedEvent,
+    mesh::{EventBatch, ReplicationFrame, replication_frame::Frame},
+};
+use codepop_shared::identity::{Kind, SpiffeId};
+use futures::{Stream as FrameStream, StreamExt as _};
+use tokio::{
+    sync::{Notify, mpsc, watch},
+    time::{Duration, MissedTickBehavior, interval},
+};
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+
+use super::{
+    accept,
+    session::{BATCH_BYTES_MAX, Next, Output, Session, framed},
+};
+use crate::{
+    journal::{Stream, conflicts, entries, streams},
+    mesh::links::Links,
+    storage::{self, Db},
+};
+
+/// Frames that may wait for a connection: two batches under way and their acknowledgements.
+pub const QUEUE_FRAMES: usize = 8;
+
+/// How often both sides compare what they have.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Why a session ended.
+#[derive(Debug, thiserror::Error)]
+pub enum End {
+    /// It was cut on this side.
+    #[error("cut here")]
+    Cut,
+    /// The peer ended it, or the connection broke.
+    #[error("{0}")]
+    Broken(String),
+    /// The peer sent what it must not.
+    #[error("fault of the peer: {0}")]
+    Fault(String),
+    /// Our own database failed.
+    #[error(transparent)]
+    Storage(#[from] storage::Error),
+}
+
+/// What sessions need. Cheap to clone.
+#[derive(Clone)]
+pub struct Replicator {
+    db: Db,
+    links: Links,
+    streams: watch::Receiver<Arc<Vec<Stream>>>,
+}
+
+impl Replicator {
+    /// Sessions over a database.
+    pub fn new(db: Db, links: Links) -> Self {
+        let streams = streams::watch(&db);
+        Self { db, links, streams }
+    }
+
+    /// Replicates with a peer until the session ends.
+    pub async fn run<S>(
+        &self,
+        peer: &SpiffeId,
+        inbound: S,
+        out: mpsc::Sender<ReplicationFrame>,
+        cut: CancellationToken,
+    ) -> End
+    where
+        S: FrameStream<Item = Result<ReplicationFrame, Status>> + Unpin + Send,
+    {
+        let mut session = Session::new(self.db.author().id.clone(), peer.clone(), self.pushes_to(peer));
+        // What we have must be known before the peer's hello is looked at.
+        let hello = match self.db.read(|tx| Box::pin(streams::all(tx))).await {
+            Ok(known) => session.hello(&known),
+            Err(error) => return End::Storage(error),
+        };
+        let run = Run { of: self, peer, session: Mutex::new(session), wake: Notify::new(), out };
+        let end = tokio::select! {
+            () = cut.cancelled() => End::Cut,
+            end = run.send(hello) => end,
+            end = run.receive(inbound) => end,
+            end = run.tick() => end,
+        };
+        if let End::Fault(why) = &end {
+            self.report_fault(peer, why).await;
+        }
+        end
+    }
+
+    /// Events go out as they happen along hub links; elsewhere they are asked for, unless no hub is there to bring them.
+    fn pushes_to(&self, peer: &SpiffeId) -> bool {
+        peer.kind == Kind::Hub || !self.links.has_hub() || self.db.author().id.kind == Kind::Hub
+    }
+
+    async fn report_fault(&self, peer: &SpiffeId, why: &str) {
+        let detail = format!("{peer} sent events that were refused: {why}; they are fetched from another peer");
+        let noted = self
+            .db
+            .receive(move |tx| Box::pin(async move { conflicts::note(tx, "bad_event", detail, None).await }))
+            .await;
+        if let Err(error) = noted {
+            tracing::warn!(error = %error, "a refused batch could not be noted");
+        }
+    }
+}
+
+/// One session while it runs.
+struct Run<'a> {
+    of: &'a Replicator,
+    peer: &'a SpiffeId,
+    session: Mutex<Session>,
+    /// Something happened that may allow sending.
+    wake: Notify,
+    out: mpsc::Sender<ReplicationFrame>,
+}
+
+impl Run<'_> {
+    fn session(&self) -> MutexGuard<'_, Session> {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn send(&self, hello: Frame) -> End {
+        if let Err(end) = self.put(hello).await {
+            return end;
+        }
+        let mut changes = self.of.streams.clone();
+        loop {
+            let heads = Arc::clone(&changes.borrow_and_update());
+            {
+                let mut session = self.session();
+                session.journal_changed(&heads);
+                session.set_push(self.of.pushes_to(self.peer));
+            }
+            if let Err(end) = self.send_what_may_go().await {
+                return end;
+            }
+            tokio::select! {
+                changed = changes.changed() => if changed.is_err() { return End::Cut },
+                () = self.wake.notified() => {}
+            }
+        }
+    }
+
+    async fn send_what_may_go(&self) -> Result<(), End> {
+        loop {
+            let Some(next) = self.session().next() else { return Ok(()) };
+            let events = self.load(&next).await?;
+            let (count, last) = (events.len(), next.after + events.len() as u64);
+            if count == 0 {
+                // The journal does not reach back that far; a snapshot must bring it.
+                tracing::warn!(peer = %self.peer, stream = next.stream, after = next.after, "the journal has nothing after this");
+                self.session().sent(next.key, u64::MAX, 0);
+                continue;
+            }
+            self.put(Frame::Events(EventBatch { events })).await?;
+            self.session().sent(next.key, last, count);
+        }
+    }
+
+    async fn load(&self, next: &Next) -> Result<Vec<SignedEvent>, End> {
+        let (stream, after) = (next.stream, next.after);
+        let mut events =
+            self.of.db.read(move |tx| Box::pin(entries::after(tx, stream, after))).await.map_err(storage_end)?;
+        events.truncate(next.limit);
+        let mut bytes = 0;
+        let fits = events.iter().position(|event| {
+            bytes += event.header.len() + event.body.len() + event.signature.len();
+            bytes > BATCH_BYTES_MAX
+        });
+        events.truncate(fits.unwrap_or(events.len()).max(1));
+        Ok(events)
+    }
+
+    async fn receive<S>(&self, mut inbound: S) -> End
+    where
+        S: FrameStream<Item = Result<ReplicationFrame, Status>> + Unpin,
+    {
+        while let Some(frame) = inbound.next().await {
+            let frame = match frame {
+                Ok(ReplicationFrame { frame: Some(frame) }) => frame,
+                // A frame of a newer protocol.
+                Ok(ReplicationFrame { frame: None }) => continue,
+                Err(status) => return End::Broken(status.message().to_owned()),
+            };
+            let outputs = self.session().handle(frame);
+            if let Err(end) = self.perform(outputs).await {
+                return end;
+            }
+            self.wake.notify_one();
+        }
+        End::Broken("ended by the peer".to_owned())
+    }
+
+    async fn perform(&self, outputs: Vec<Output>) -> Result<(), End> {
+        for output in outputs {
+            match output {
+                Output::Send(frame) => self.put(frame).await?,
+                Output::Accept(events) => self.accept(events).await?,
+                Output::Close(why) => return Err(End::Fault(why.to_owned())),
+            }
+        }
+        Ok(())
+    }
+
+    async fn accept(&self, events: Vec<SignedEvent>) -> Result<(), End> {
+        let count = events.len();
+        let taken = match accept::batch(&self.of.db, self.peer, events).await {
+            Ok(taken) => taken,
+            Err(accept::Error::Fault(why)) => return Err(End::Fault(why)),
+            Err(accept::Error::Storage(error)) => return Err(End::Storage(error)),
+        };
+        metrics::counter!("codepop_events_received_total").increment(taken.new as u64);
+        if let Some((have, made)) = taken.forgotten {
+            self.fence(&taken.reached.0.1.to_string(), have, made).await;
+        }
+        let outputs = self.session().took_in(count, Some(taken.reached), taken.gap);
+        for output in outputs {
+            if let Output::Send(frame) = output {
+                self.put(frame).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The peer has writes of this node that its database has lost, with our own signature.
+    async fn fence(&self, audience: &str, have: u64, made: u64) {
+        let why = format!(
+            "This node's database is older than what its peers hold of it: stream {audience} ends at {have} here, but this node signed event {made}, which {} holds. \
+             It was restored from a backup or cloned. It takes no writes until it gets a new certificate (pki issue --replaces).",
+            self.peer.uuid
+        );
+        if self.of.db.fenced().is_none() {
+            tracing::error!(peer = %self.peer, "{why}");
+            self.of.db.fence(why.clone());
+            let note = self
+                .of
+                .db
+                .receive(move |tx| Box::pin(async move { conflicts::note(tx, "stale_database", why, None).await }));
+            if let Err(error) = note.await {
+                tracing::warn!(error = %error, "the stale database could not be noted");
+            }
+        }
+    }
+
+    async fn tick(&self) -> End {
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let (outputs, lag, delivered, differs) = {
+                let mut session = self.session();
+                (session.tick(), session.lag(), session.delivered(), session.differs())
+            };
+            self.of.links.measured(self.peer.uuid, lag, delivered, differs);
+            metrics::gauge!("codepop_replication_lag_events", "peer" => self.peer.uuid.to_string()).set(lag.0 as f64);
+            if let Err(end) = self.perform(outputs).await {
+                return end;
+            }
+        }
+    }
+
+    async fn put(&self, frame: Frame) -> Result<(), End> {
+        self.out.send(framed(frame)).await.map_err(|_| End::Broken("the connection is gone".to_owned()))
+    }
+}
+
+fn storage_end(error: storage::Error) -> End {
+    End::Storage(error)
+}

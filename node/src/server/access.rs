@@ -1,0 +1,180 @@
+//! Who may call what, as the contract says: each RPC names the kinds of callers and the permission in its options. An
+//! RPC that does not is refused. Here too the caller and the user become the [`Actor`] that the features see.
+
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Arc, LazyLock},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use chrono::Utc;
+use codepop_proto::options::{Access, CallerKind, Permission};
+use codepop_shared::{
+    Code, Failure,
+    identity::{Kind, NO_REGION, SpiffeId},
+    tls::PeerInfo,
+};
+use futures::future::BoxFuture;
+use http::{Request, Response};
+use tonic::{Status, body::Body};
+use tower::{Layer, Service};
+use uuid::Uuid;
+
+use super::contract;
+use crate::{
+    auth::{Actor, User},
+    mesh::links::Links,
+};
+
+/// How long regional and chain permissions hold without word from a hub.
+const HUB_WORD_HOLDS: Duration = Duration::from_secs(60 * 60);
+
+/// Health and reflection, which are not part of the contract's own packages: open to every certified caller but stores'
+/// and hubs' needs are the same as everyone's.
+const STANDARD_SERVICES: &[&str] = &["/grpc.health.v1.", "/grpc.reflection.v1.", "/grpc.reflection.v1alpha."];
+
+/// Checks a user's token. Implemented by the accounts.
+pub trait Authenticator: Send + Sync + 'static {
+    /// The user of a token, or why it is not good.
+    fn authenticate<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<User, Failure>>;
+}
+
+/// What the check needs.
+#[derive(Clone)]
+pub struct Gate {
+    /// Checks tokens.
+    pub authenticator: Arc<dyn Authenticator>,
+    /// Knows when a hub was heard.
+    pub links: Links,
+    /// Who this node is.
+    pub me: Arc<SpiffeId>,
+}
+
+static ACCESS: LazyLock<HashMap<String, Access>> = LazyLock::new(contract::access);
+
+impl Gate {
+    async fn check(&self, path: &str, parts: &mut http::request::Parts) -> Result<(), Failure> {
+        let info = parts.extensions.get::<PeerInfo>();
+        let caller = caller(info)?;
+        if STANDARD_SERVICES.iter().any(|service| path.starts_with(service)) {
+            return Ok(());
+        }
+        let access = ACCESS.get(path).ok_or_else(|| Failure::new(Code::NotFound, "There is no such RPC."))?;
+        if !access.callers().any(|kind| kind == caller_kind(caller.kind)) {
+            return Err(Failure::new(
+                Code::Forbidden,
+                format!("This RPC is not for the certificate of a {}.", caller.kind),
+            ));
+        }
+        let client = client(&caller, info, &parts.headers);
+        let user = match token(&parts.headers)? {
+            Some(token) => Some(self.authenticator.authenticate(&token).await?),
+            None => None,
+        };
+        if user.is_none() && access.permission() == Permission::Self_ {
+            return Err(not_authenticated());
+        }
+        let hub_heard = self.links.hub_heard().is_some_and(|heard| Utc::now() - heard < chrono_limit());
+        let region = Arc::from(self.me.region.as_str());
+        parts.extensions.insert(Actor { caller, user, client, region, hub_heard });
+        Ok(())
+    }
+}
+
+fn chrono_limit() -> chrono::TimeDelta {
+    chrono::TimeDelta::from_std(HUB_WORD_HOLDS).unwrap_or(chrono::TimeDelta::MAX)
+}
+
+fn not_authenticated() -> Failure {
+    Failure::new(Code::NotAuthenticated, "Authentication credentials were not provided. Log in and send the token.")
+}
+
+/// The caller's certified name. Without TLS (`--insecure`, loopback only) everyone is a gateway.
+fn caller(info: Option<&PeerInfo>) -> Result<SpiffeId, Failure> {
+    let info = info.ok_or_else(|| Failure::new(Code::NotAuthenticated, "The connection is not known."))?;
+    Ok(match &info.certified {
+        Some(certified) => certified.id.clone(),
+        None => SpiffeId {
+            chain: "insecure".to_owned(),
+            kind: Kind::Gateway,
+            region: NO_REGION.to_owned(),
+            number: 0,
+            uuid: Uuid::nil(),
+        },
+    })
+}
+
+fn caller_kind(kind: Kind) -> CallerKind {
+    match kind {
+        Kind::Store => CallerKind::Store,
+        Kind::Hub => CallerKind::Hub,
+        Kind::Gateway => CallerKind::Gateway,
+        Kind::Operator => CallerKind::Operator,
+    }
+}
+
+/// The client's address: what a gateway says of its client, otherwise what the connection shows.
+fn client(caller: &SpiffeId, info: Option<&PeerInfo>, headers: &http::HeaderMap) -> IpAddr {
+    let said = headers.get("x-codepop-client").and_then(|value| value.to_str().ok()?.parse().ok());
+    let seen = info.map_or(IpAddr::from([0, 0, 0, 0]), |info| info.address.ip());
+    if caller.kind == Kind::Gateway { said.unwrap_or(seen) } else { seen }
+}
+
+fn token(headers: &http::HeaderMap) -> Result<Option<String>, Failure> {
+    let Some(value) = headers.get(http::header::AUTHORIZATION) else { return Ok(None) };
+    let invalid = || Failure::new(Code::NotAuthenticated, "Invalid token.");
+    let text = value.to_str().map_err(|_| invalid())?;
+    let (scheme, token) = text.split_once(' ').ok_or_else(invalid)?;
+    let known = scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("token");
+    if known { Ok(Some(token.trim().to_owned())) } else { Err(invalid()) }
+}
+
+/// Puts a [`Gate`] before every service.
+#[derive(Clone)]
+pub struct GateLayer(pub Gate);
+
+impl<S> Layer<S> for GateLayer {
+    type Service = Gated<S>;
+
+    fn layer(&self, inner: S) -> Gated<S> {
+        Gated { inner, gate: self.0.clone() }
+    }
+}
+
+/// A service behind a [`Gate`].
+#[derive(Clone)]
+pub struct Gated<S> {
+    inner: S,
+    gate: Gate,
+}
+
+impl<S> Service<Request<Body>> for Gated<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    type Response = Response<Body>;
+    type Error = S::Error;
+    type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        // The clone takes the place of the service that was polled ready.
+        let clone = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, clone);
+        let gate = self.gate.clone();
+        Box::pin(async move {
+            let (mut parts, body) = request.into_parts();
+            let path = parts.uri.path().to_owned();
+            match gate.check(&path, &mut parts).await {
+                Ok(()) => inner.call(Request::from_parts(parts, body)).await,
+                Err(failure) => Ok(Status::from(failure).into_http()),
+            }
+        })
+    }
+}

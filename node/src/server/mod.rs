@@ -1,0 +1,125 @@
+//! The node as a server: a table of contents of its layers and services. One of the two places where machinery names
+//! shop nouns.
+
+pub mod access;
+mod contract;
+mod nodes;
+mod operator;
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::{DateTime, Utc};
+use codepop_proto::{
+    DESCRIPTORS, accounts::accounts_service_server::AccountsServiceServer,
+    catalog::catalog_service_server::CatalogServiceServer, inventory::inventory_service_server::InventoryServiceServer,
+    mesh::mesh_service_server::MeshServiceServer, nodes::nodes_service_server::NodesServiceServer,
+    operator::operator_service_server::OperatorServiceServer, stores::stores_service_server::StoresServiceServer,
+};
+use codepop_shared::{Failure, tls::Incoming};
+use futures::future::BoxFuture;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Server;
+
+use self::access::{Authenticator, Gate, GateLayer};
+use crate::{
+    accounts::{self, Accounts},
+    app::App,
+    auth::User,
+    catalog::CatalogRpc,
+    inventory::{self, InventoryRpc},
+    replication::{peer::Dialler, rpc::MeshRpc},
+    stores::StoresRpc,
+};
+
+/// Largest message taken or sent: the contract's batches stay under 2 MiB.
+pub const MESSAGE_MAX: usize = 4 * 1_024 * 1_024;
+
+/// Streams that one connection may have open at the same time.
+const STREAMS_MAX: u32 = 128;
+
+/// Requests of one connection that are worked on at the same time.
+const CONCURRENCY_MAX: usize = 128;
+
+/// Largest header list taken, in bytes.
+const HEADERS_MAX: u32 = 32 * 1_024;
+
+/// A connection that is silent for so long is asked whether it is alive.
+const KEEPALIVE_EVERY: Duration = Duration::from_secs(20);
+
+/// How long the answer may take.
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Everything that is served.
+pub struct Parts {
+    /// What features are handed.
+    pub app: App,
+    /// The mesh.
+    pub dialler: Dialler,
+    /// When the node was set up.
+    pub created_at: DateTime<Utc>,
+}
+
+/// Serves until stopped; requests under way are finished.
+pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) -> anyhow::Result<()> {
+    let Parts { app, dialler, created_at } = parts;
+    let authenticator = Arc::new(ByAccounts(app.clone()));
+    let accounts = Accounts::new(app.clone());
+    let links = dialler.links.clone();
+    let gate = Gate { authenticator, links: links.clone(), me: Arc::new(app.author().id.clone()) };
+    let (health, health_service) = tonic_health::server::health_reporter();
+    tokio::spawn(report_health(app.clone(), health));
+    let reflection =
+        || tonic_reflection::server::Builder::configure().register_encoded_file_descriptor_set(DESCRIPTORS);
+
+    macro_rules! limited {
+        ($server:expr) => {
+            $server.max_decoding_message_size(MESSAGE_MAX).max_encoding_message_size(MESSAGE_MAX)
+        };
+    }
+
+    Server::builder()
+        .max_concurrent_streams(STREAMS_MAX)
+        .concurrency_limit_per_connection(CONCURRENCY_MAX)
+        .http2_keepalive_interval(Some(KEEPALIVE_EVERY))
+        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+        .http2_max_header_list_size(HEADERS_MAX)
+        .layer(GateLayer(gate))
+        .add_service(health_service)
+        .add_service(reflection().build_v1()?)
+        .add_service(reflection().build_v1alpha()?)
+        .add_service(limited!(MeshServiceServer::new(MeshRpc::new(dialler))))
+        .add_service(limited!(NodesServiceServer::new(nodes::NodesRpc::new(app.clone(), links, created_at))))
+        .add_service(limited!(OperatorServiceServer::new(operator::OperatorRpc::new(app.clone(), accounts.clone()))))
+        .add_service(limited!(AccountsServiceServer::new(accounts)))
+        .add_service(limited!(StoresServiceServer::new(StoresRpc::new(app.clone(), Arc::new(inventory::OwnStock)))))
+        .add_service(limited!(CatalogServiceServer::new(CatalogRpc::new(app.clone()))))
+        .add_service(limited!(InventoryServiceServer::new(InventoryRpc::new(app))))
+        .serve_with_incoming_shutdown(incoming, stop.cancelled_owned())
+        .await?;
+    Ok(())
+}
+
+/// How often `grpc.health.v1` is brought up to date.
+const HEALTH_EVERY: Duration = Duration::from_secs(2);
+
+/// Says NOT_SERVING while the database does not answer or the node takes no writes.
+async fn report_health(app: App, health: tonic_health::server::HealthReporter) {
+    use tonic_health::ServingStatus;
+    let mut every = tokio::time::interval(HEALTH_EVERY);
+    loop {
+        every.tick().await;
+        let works = app.read(|tx| Box::pin(crate::journal::entries::counts(tx))).await.is_ok();
+        let serving = works && app.db.fenced().is_none();
+        let status = if serving { ServingStatus::Serving } else { ServingStatus::NotServing };
+        health.set_service_status("", status).await;
+    }
+}
+
+/// Checks tokens by the accounts.
+struct ByAccounts(App);
+
+impl Authenticator for ByAccounts {
+    fn authenticate<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<User, Failure>> {
+        Box::pin(accounts::authenticate(&self.0, token))
+    }
+}

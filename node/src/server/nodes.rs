@@ -1,0 +1,302 @@
+//! What the node says of itself and of the nodes it knows.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use codepop_proto::{
+    nodes::{
+        AudienceDigest, Conflict, DiscoverPeersRequest, DiscoverPeersResponse, EventCounts, EventSummary,
+        GetDigestRequest, GetDigestResponse, GetHealthRequest, GetHealthResponse, GetStatusRequest, GetStatusResponse,
+        ListConflictsRequest, ListConflictsResponse, Node, NodeType, Peer, PeerCounts, StreamStatus,
+        nodes_service_server::NodesService,
+    },
+    options::Permission,
+};
+use codepop_shared::{Failure, geo, identity::Kind};
+use prost_types::Timestamp;
+use tonic::{Request, Response, Status};
+use uuid::Uuid;
+
+use crate::{
+    app::App,
+    auth::{Actor, Place},
+    journal::{
+        Audience, Stream, conflicts,
+        entries::{self, Summary},
+        streams,
+    },
+    mesh::{
+        links::{Links, Sighting},
+        registry::{self, Known},
+    },
+    replication::apply,
+    storage::{self, Tx},
+};
+
+/// Events that a status shows.
+const RECENT: i64 = 50;
+
+/// Entries that a conflict list shows.
+const CONFLICTS_MAX: i64 = 500;
+
+/// How long a health check waits for the database.
+const HEALTH_TIMEOUT: std::time::Duration = std::time::Duration::from_millis(500);
+
+/// The service.
+pub(super) struct NodesRpc {
+    app: App,
+    links: Links,
+    created_at: DateTime<Utc>,
+}
+
+impl NodesRpc {
+    /// The service of a node that was set up at `created_at`.
+    pub(super) fn new(app: App, links: Links, created_at: DateTime<Utc>) -> Self {
+        Self { app, links, created_at }
+    }
+
+    async fn known(&self) -> Result<Vec<Known>, storage::Error> {
+        let mut known = self.app.read(|tx| Box::pin(registry::all(tx))).await?;
+        known.retain(registry::is_node);
+        Ok(known)
+    }
+
+    fn node_type(&self) -> NodeType {
+        node_type(self.app.author().id.kind)
+    }
+}
+
+#[tonic::async_trait]
+impl NodesService for NodesRpc {
+    async fn get_health(&self, _: Request<GetHealthRequest>) -> Result<Response<GetHealthResponse>, Status> {
+        let me = &self.app.author().id;
+        let known = tokio::time::timeout(HEALTH_TIMEOUT, self.known()).await.ok().and_then(Result::ok);
+        let connected = known.is_some();
+        let known = known.unwrap_or_default();
+        let own = known.iter().find(|known| known.id().uuid == me.uuid);
+        let sightings = self.links.sightings();
+        let reachable = sightings.values().filter(|sighting| sighting.is_linked).count();
+        let writes_refused = self.app.db.fenced();
+        let healthy = connected && writes_refused.is_none();
+        Ok(Response::new(GetHealthResponse {
+            status: if healthy { "healthy" } else { "degraded" }.to_owned(),
+            node_id: me.uuid.to_string(),
+            node_type: self.node_type().into(),
+            display_name: own.map(|own| own.display_name.clone()).unwrap_or_default(),
+            timestamp: Some(timestamp(Utc::now())),
+            database: if connected { "connected" } else { "disconnected" }.to_owned(),
+            peers: Some(PeerCounts {
+                reachable: count(reachable),
+                total: count(known.iter().filter(|known| known.id().uuid != me.uuid).count()),
+            }),
+            writes_refused,
+        }))
+    }
+
+    async fn get_status(&self, request: Request<GetStatusRequest>) -> Result<Response<GetStatusResponse>, Status> {
+        let me = self.app.author().id.clone();
+        let here = if me.kind == Kind::Hub { Place::Region(me.region.clone()) } else { Place::Store(me.uuid) };
+        Actor::of(&request)?.may(Permission::StatusRead, &here)?;
+        let known = self.known().await.map_err(unavailable)?;
+        let sightings = self.links.sightings();
+        let (all, recent, held, counts) = self
+            .app
+            .db
+            .read_consistent(|tx| {
+                Box::pin(async move {
+                    let all = streams::all(tx).await?;
+                    let recent = entries::newest(tx, RECENT).await?;
+                    let held = digests(tx, &all).await?;
+                    Ok::<_, storage::Error>((all, recent, held, entries::counts(tx).await?))
+                })
+            })
+            .await
+            .map_err(unavailable)?;
+        let own = known.iter().find(|known| known.id().uuid == me.uuid);
+        let linked: Vec<&Sighting> = sightings.values().filter(|sighting| sighting.is_linked).collect();
+        let events = EventCounts {
+            pending: linked.iter().map(|sighting| sighting.lag.0).sum(),
+            processing: linked.iter().map(|sighting| sighting.lag.1).sum(),
+            delivered: linked.iter().map(|sighting| sighting.delivered).sum(),
+            failed: (counts.1 + counts.2).cast_unsigned(),
+            recent: recent.iter().map(|event| summary(event, &all)).collect(),
+        };
+        let node = self.own_status(own, &sightings);
+        let streams = all.iter().map(|stream| StreamStatus {
+            origin: stream.origin.to_string(),
+            audience: stream.audience.to_string(),
+            seq: stream.head,
+        });
+        let others = known.iter().filter(|known| known.id().uuid != me.uuid);
+        let place = own.and_then(|own| own.place);
+        Ok(Response::new(GetStatusResponse {
+            node: Some(node),
+            peers: others.map(|known| peer(known, place, &sightings)).collect(),
+            events: Some(events),
+            streams: streams.collect(),
+            digests: held,
+        }))
+    }
+
+    async fn discover_peers(
+        &self,
+        request: Request<DiscoverPeersRequest>,
+    ) -> Result<Response<DiscoverPeersResponse>, Status> {
+        let filter = request.into_inner();
+        if filter.max_distance.is_some_and(|miles| !miles.is_finite() || miles < 0.0) {
+            return Err(Failure::invalid("max_distance", "must be a number of miles, 0 or more").into());
+        }
+        if filter.r#type.is_some_and(|kind| NodeType::try_from(kind).is_err()) {
+            return Err(Failure::invalid("type", "must be STORE or SUPPLY_HUB").into());
+        }
+        let known = self.known().await.map_err(unavailable)?;
+        let me = self.app.author().id.uuid;
+        let place = known.iter().find(|known| known.id().uuid == me).and_then(|own| own.place);
+        let sightings = self.links.sightings();
+        let wanted = |peer: &Peer| {
+            filter.r#type.is_none_or(|kind| kind == 0 || kind == peer.node_type)
+                && filter.max_distance.is_none_or(|max| peer.distance_miles.is_some_and(|miles| miles <= max))
+                && (filter.include_unreachable() || peer.is_reachable == Some(true))
+        };
+        let others = known.iter().filter(|known| known.id().uuid != me);
+        let mut peers: Vec<Peer> = others.map(|known| peer(known, place, &sightings)).filter(wanted).collect();
+        peers.sort_by(|a, b| {
+            let miles = |peer: &Peer| peer.distance_miles.unwrap_or(f64::INFINITY);
+            miles(a).total_cmp(&miles(b)).then_with(|| a.display_name.cmp(&b.display_name))
+        });
+        Ok(Response::new(DiscoverPeersResponse { peers }))
+    }
+
+    async fn get_digest(&self, _: Request<GetDigestRequest>) -> Result<Response<GetDigestResponse>, Status> {
+        let digests = self
+            .app
+            .db
+            .read_consistent(|tx| {
+                Box::pin(async move {
+                    let all = streams::all(tx).await?;
+                    digests(tx, &all).await
+                })
+            })
+            .await
+            .map_err(unavailable)?;
+        Ok(Response::new(GetDigestResponse { digests }))
+    }
+
+    async fn list_conflicts(
+        &self,
+        _: Request<ListConflictsRequest>,
+    ) -> Result<Response<ListConflictsResponse>, Status> {
+        let conflicts = self.app.read(|tx| Box::pin(conflict_list(tx))).await.map_err(unavailable)?;
+        Ok(Response::new(ListConflictsResponse { conflicts }))
+    }
+}
+
+impl NodesRpc {
+    fn own_status(&self, own: Option<&Known>, sightings: &HashMap<Uuid, Sighting>) -> Node {
+        let me = &self.app.author().id;
+        let place = own.and_then(|own| own.place);
+        Node {
+            node_id: me.uuid.to_string(),
+            node_number: me.number,
+            node_type: self.node_type().into(),
+            display_name: own.map(|own| own.display_name.clone()).unwrap_or_default(),
+            api_base_url: own.map(|own| own.api_base_url.clone()).unwrap_or_default(),
+            region: me.region.clone(),
+            latitude: place.map(|place| place.latitude),
+            longitude: place.map(|place| place.longitude),
+            is_active: self.app.db.fenced().is_none(),
+            created_at: Some(timestamp(self.created_at)),
+            last_heartbeat: sightings.values().map(|sighting| sighting.last_seen).max().map(timestamp),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            database: self.app.db.kind().to_owned(),
+        }
+    }
+}
+
+async fn digests(tx: &mut Tx, all: &[Stream]) -> Result<Vec<AudienceDigest>, storage::Error> {
+    let me = tx.author.id.clone();
+    let mut audiences: Vec<Audience> =
+        all.iter().map(|stream| stream.audience.clone()).filter(|audience| audience.reaches(&me)).collect();
+    audiences.sort();
+    audiences.dedup();
+    let mut digests = Vec::with_capacity(audiences.len());
+    for audience in audiences {
+        let (digest, rows) = apply::digest(tx, &audience).await?;
+        digests.push(AudienceDigest { audience: audience.to_string(), digest: hex::encode(digest), rows });
+    }
+    Ok(digests)
+}
+
+async fn conflict_list(tx: &mut Tx) -> Result<Vec<Conflict>, storage::Error> {
+    let all = streams::all(tx).await?;
+    let noted = conflicts::newest(tx, CONFLICTS_MAX).await?;
+    let withheld = entries::withheld(tx, CONFLICTS_MAX).await?;
+    let waiting = withheld.iter().filter(|event| event.state == entries::State::Quarantined).map(|event| Conflict {
+        kind: "quarantined".to_owned(),
+        detail: event.reason.clone().unwrap_or_default(),
+        noticed_at: Some(timestamp(event.hlc.wall())),
+        event: Some(summary(event, &all)),
+    });
+    let find = |stream: Option<i64>, seq: Option<i64>| {
+        withheld.iter().find(|event| Some(event.stream) == stream && Some(event.seq.cast_signed()) == seq)
+    };
+    let noted = noted.iter().map(|conflict| Conflict {
+        kind: conflict.kind.clone(),
+        detail: conflict.detail.clone(),
+        noticed_at: Some(timestamp(conflict.noticed_at())),
+        event: find(conflict.stream, conflict.seq).map(|event| summary(event, &all)),
+    });
+    Ok(noted.chain(waiting).collect())
+}
+
+fn summary(event: &Summary, all: &[Stream]) -> EventSummary {
+    let stream = all.iter().find(|stream| stream.id == event.stream);
+    EventSummary {
+        origin: stream.map(|stream| stream.origin.to_string()).unwrap_or_default(),
+        audience: stream.map(|stream| stream.audience.to_string()).unwrap_or_default(),
+        seq: event.seq,
+        kind: event.kind.clone(),
+        state: event.state.word().to_owned(),
+        reason: event.reason.clone(),
+        created_at: Some(timestamp(event.hlc.wall())),
+    }
+}
+
+fn peer(known: &Known, from: Option<geo::Place>, sightings: &HashMap<Uuid, Sighting>) -> Peer {
+    let id = known.id();
+    let seen = sightings.get(&id.uuid);
+    Peer {
+        peer_id: id.uuid.to_string(),
+        node_type: node_type(id.kind).into(),
+        display_name: known.display_name.clone(),
+        api_base_url: known.api_base_url.clone(),
+        is_reachable: seen.map(|seen| seen.is_linked),
+        last_seen: seen.map(|seen| timestamp(seen.last_seen)),
+        response_time_ms: seen.and_then(|seen| seen.round_trip).map(|time| time.as_secs_f64() * 1_000.0),
+        latitude: known.place.map(|place| place.latitude),
+        longitude: known.place.map(|place| place.longitude),
+        distance_miles: from.zip(known.place).map(|(here, there)| here.miles_to(there)),
+        region: id.region.clone(),
+        is_supply_hub: id.kind == Kind::Hub,
+        node_number: id.number,
+        is_linked: seen.is_some_and(|seen| seen.is_linked),
+        lag_events: seen.filter(|seen| seen.is_linked).map(|seen| seen.lag.0),
+    }
+}
+
+fn node_type(kind: Kind) -> NodeType {
+    if kind == Kind::Hub { NodeType::SupplyHub } else { NodeType::Store }
+}
+
+fn timestamp(time: DateTime<Utc>) -> Timestamp {
+    Timestamp { seconds: time.timestamp(), nanos: time.timestamp_subsec_nanos().cast_signed() }
+}
+
+fn count(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+fn unavailable(error: storage::Error) -> Status {
+    tracing::error!(error = %error, "a question about the node could not be answered");
+    Failure::from(&error).into()
+}

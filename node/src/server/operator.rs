@@ -1,0 +1,83 @@
+//! What the operator of the chain does at this node. The caller is certified as an operator; its events are accepted like
+//! those of any peer.
+
+use codepop_proto::operator::{
+    CreateStaffAccountRequest, CreateStaffAccountResponse, GetStreamRequest, GetStreamResponse, SubmitEventsRequest,
+    SubmitEventsResponse, operator_service_server::OperatorService,
+};
+use codepop_shared::{Code, Failure};
+use tonic::{Request, Response, Status};
+
+use crate::{
+    accounts::{Accounts, NewAccount},
+    app::App,
+    auth::Actor,
+    journal::{Audience, streams},
+    replication::accept,
+    storage,
+};
+
+/// Events of one submission at the most.
+const EVENTS_MAX: usize = 100;
+
+/// The service.
+pub(super) struct OperatorRpc {
+    app: App,
+    accounts: Accounts,
+}
+
+impl OperatorRpc {
+    /// The service of a node.
+    pub(super) fn new(app: App, accounts: Accounts) -> Self {
+        Self { app, accounts }
+    }
+}
+
+#[tonic::async_trait]
+impl OperatorService for OperatorRpc {
+    async fn get_stream(&self, request: Request<GetStreamRequest>) -> Result<Response<GetStreamResponse>, Status> {
+        let operator = Actor::of(&request)?.caller.uuid;
+        let audience: Audience =
+            request.into_inner().audience.parse().map_err(|problem: &str| Failure::invalid("audience", problem))?;
+        let stream = self
+            .app
+            .read(move |tx| Box::pin(async move { streams::find(tx, operator, &audience).await }))
+            .await
+            .map_err(|error: storage::Error| Failure::from(&error))?;
+        Ok(Response::new(GetStreamResponse {
+            seq: stream.as_ref().map_or(0, |stream| stream.head),
+            head: stream.and_then(|stream| stream.head_hash).map(Vec::from).unwrap_or_default(),
+        }))
+    }
+
+    async fn submit_events(
+        &self,
+        request: Request<SubmitEventsRequest>,
+    ) -> Result<Response<SubmitEventsResponse>, Status> {
+        let operator = Actor::of(&request)?.caller;
+        let events = request.into_inner().events;
+        if events.is_empty() || events.len() > EVENTS_MAX {
+            return Err(Failure::invalid("events", "must be 1 to 100 events").into());
+        }
+        let taken = accept::batch(&self.app.db, &operator, events).await.map_err(|error| match error {
+            accept::Error::Fault(why) => Failure::invalid("events", why),
+            accept::Error::Storage(error) => Failure::from(&error),
+        })?;
+        if taken.gap {
+            let detail = "The events do not follow what this node has of the operator's stream; ask GetStream again.";
+            return Err(Failure::new(Code::Conflict, detail).into());
+        }
+        Ok(Response::new(SubmitEventsResponse { accepted: u32::try_from(taken.new).unwrap_or(u32::MAX) }))
+    }
+
+    async fn create_staff_account(
+        &self,
+        request: Request<CreateStaffAccountRequest>,
+    ) -> Result<Response<CreateStaffAccountResponse>, Status> {
+        let permit = Actor::of(&request)?.public();
+        let new = NewAccount::try_from(request.into_inner())?;
+        let username = new.username.as_str().to_owned();
+        let user_id = self.accounts.create_staff(&permit, new).await?;
+        Ok(Response::new(CreateStaffAccountResponse { user_id, username }))
+    }
+}

@@ -1,0 +1,50 @@
+//! The two configurations: TLS 1.3, HTTP/2, certificates on both sides, no resumption.
+
+use std::sync::Arc;
+
+use rustls::{
+    ClientConfig, ServerConfig, client::Resumption, crypto::ring, server::NoServerSessionStorage,
+    sign::SingleCertAndKey, version::TLS13,
+};
+
+use super::{Credentials, Error, Expect, verify::Verifier};
+
+/// The one protocol spoken.
+const ALPN: &[u8] = b"h2";
+
+/// How a node takes connections: only from holders of a certificate of the chain that is good today.
+///
+/// # Errors
+/// TLS can't be set up with these credentials.
+pub fn server_config(credentials: &Credentials) -> Result<Arc<ServerConfig>, Error> {
+    let provider = Arc::new(ring::default_provider());
+    let verifier = Arc::new(Verifier::new(Arc::clone(credentials.ca()), Arc::clone(&provider), None));
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&TLS13])?
+        .with_client_cert_verifier(verifier)
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(credentials.key()))));
+    config.alpn_protocols = vec![ALPN.to_vec()];
+    // A resumed session would skip the look at certificate and clock.
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    Ok(Arc::new(config))
+}
+
+/// How a node or gateway dials: shows its own certificate, and goes on only if the expected node answers.
+///
+/// # Errors
+/// TLS can't be set up with these credentials.
+pub fn client_config(credentials: &Credentials, expect: Expect) -> Result<Arc<ClientConfig>, Error> {
+    let provider = Arc::new(ring::default_provider());
+    let verifier = Arc::new(Verifier::new(Arc::clone(credentials.ca()), Arc::clone(&provider), Some(expect)));
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&TLS13])?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
+        .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(credentials.key()))));
+    config.alpn_protocols = vec![ALPN.to_vec()];
+    config.resumption = Resumption::disabled();
+    // No host name is verified, so none is told to whoever listens on the way.
+    config.enable_sni = false;
+    Ok(Arc::new(config))
+}

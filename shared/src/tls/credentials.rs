@@ -1,0 +1,125 @@
+//! The own certificate, its key and the authority's certificate, read from files and checked against each other.
+
+use std::{
+    fmt, fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
+
+use super::Error;
+use crate::identity::{self, CaCertificate, Certified};
+
+/// Largest file that is read; real ones have about 1 KiB.
+const FILE_MAX: u64 = 64 * 1024;
+
+/// Where certificate, key and the authority's certificate are.
+#[derive(Clone, Debug)]
+pub struct TlsFiles {
+    /// The authority's certificate, PEM.
+    pub ca: PathBuf,
+    /// The own certificate, PEM.
+    pub certificate: PathBuf,
+    /// The own private key, PEM.
+    pub key: PathBuf,
+}
+
+impl TlsFiles {
+    /// The files of a node or gateway: `ca.pem`, `node.pem` and `node.key` in a folder.
+    pub fn in_folder(folder: &Path) -> Self {
+        Self { ca: folder.join("ca.pem"), certificate: folder.join("node.pem"), key: folder.join("node.key") }
+    }
+
+    /// The files of the operator: `ca.pem`, `operator.pem` and `operator.key` in a folder.
+    pub fn of_operator(folder: &Path) -> Self {
+        Self { ca: folder.join("ca.pem"), certificate: folder.join("operator.pem"), key: folder.join("operator.key") }
+    }
+
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// One can't be read or is of the wrong kind, or they don't belong together; the message names the file.
+    pub fn load(&self) -> Result<Credentials, Error> {
+        let ca = read(&self.ca)?;
+        let ca = CaCertificate::from_pem(&ca).map_err(|e| content(&self.ca, e))?;
+        let certificate = CertificateDer::from_pem_slice(&read(&self.certificate)?)
+            .map_err(|_| content(&self.certificate, "no PEM certificate in the file"))?;
+        let key = PrivateKeyDer::from_pem_slice(&read(&self.key)?)
+            .map_err(|_| content(&self.key, "no PEM private key in the file"))?;
+        Credentials::new(ca, certificate, key).map_err(|e| content(&self.certificate, e))
+    }
+}
+
+/// The own identity for TLS.
+#[derive(Clone)]
+pub struct Credentials {
+    ca: Arc<CaCertificate>,
+    certified: Arc<Certified>,
+    key: Arc<rustls::sign::CertifiedKey>,
+}
+
+impl Credentials {
+    /// Checks that certificate, key and authority belong together. Today's date is not checked: a certificate that has
+    /// run out is reported by those who use it.
+    ///
+    /// # Errors
+    /// They don't, or the key is of a kind that TLS can't use.
+    pub fn new(
+        ca: CaCertificate,
+        certificate: CertificateDer<'static>,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<Self, Error> {
+        let certified = Certified::verify(&certificate, &ca)?;
+        let provider = rustls::crypto::ring::default_provider();
+        let key = rustls::sign::CertifiedKey::from_der(vec![certificate], key, &provider)?;
+        key.keys_match()?;
+        Ok(Self { ca: Arc::new(ca), certified: Arc::new(certified), key: Arc::new(key) })
+    }
+
+    /// From the content of PEM files.
+    ///
+    /// # Errors
+    /// As [`Credentials::new`], or one is no PEM.
+    pub fn from_pem(ca: &str, certificate: &str, key: &str) -> Result<Self, Error> {
+        let ca = CaCertificate::from_pem(ca.as_bytes())?;
+        let certificate = CertificateDer::from_pem_slice(certificate.as_bytes())
+            .map_err(|_| identity::Error::Malformed("no PEM certificate"))?;
+        let key =
+            PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|_| identity::Error::Malformed("no PEM key"))?;
+        Self::new(ca, certificate, key)
+    }
+
+    /// The own certificate.
+    pub fn certified(&self) -> &Arc<Certified> {
+        &self.certified
+    }
+
+    /// The authority's certificate.
+    pub fn ca(&self) -> &Arc<CaCertificate> {
+        &self.ca
+    }
+
+    pub(super) fn key(&self) -> &Arc<rustls::sign::CertifiedKey> {
+        &self.key
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Credentials({})", self.certified.id)
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    let failed = |source| Error::File { path: path.to_owned(), source };
+    let length = fs::metadata(path).map_err(failed)?.len();
+    if length > FILE_MAX {
+        return Err(content(path, "longer than 64 KiB"));
+    }
+    fs::read(path).map_err(failed)
+}
+
+fn content(path: &Path, problem: impl ToString) -> Error {
+    Error::Content { path: path.to_owned(), problem: problem.to_string() }
+}
