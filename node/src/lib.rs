@@ -15,6 +15,8 @@ pub mod config;
 pub mod identity;
 pub mod inventory;
 pub mod journal;
+#[cfg(test)]
+pub(crate) mod laws;
 pub mod mesh;
 pub mod replication;
 pub mod roles;

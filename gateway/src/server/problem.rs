@@ -1,10 +1,15 @@
 //! Errors as JSON: a short sentence, a longer one, a word for programs, and the fields concerned.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use codepop_shared::{Code, Failure};
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 use serde_json::{Map, Value, json};
+
+/// When to try again after 503 and 429 of nodes that did not say it.
+const RETRY_AFTER: Duration = Duration::from_secs(3);
 
 /// An error answer.
 #[derive(Debug)]
@@ -45,17 +50,16 @@ impl Problem {
     }
 
     pub(crate) fn into_response(self, request_id: &str) -> Response<Full<Bytes>> {
+        let status = self.status();
         let mut response = Response::new(Full::new(Bytes::from(self.body(request_id).to_string())));
-        *response.status_mut() = self.status();
+        *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if self.status() == StatusCode::UNAUTHORIZED {
+        if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Token"));
         }
-        if let Some(allow) = self.allow {
-            headers.insert(header::ALLOW, allow);
-        }
-        if let Some(after) = self.failure.retry_after {
+        headers.extend(self.allow.map(|allow| (header::ALLOW, allow)));
+        if let Some(after) = self.failure.retry_after.or(retry_after(status)) {
             // Whole seconds, rounded up: earlier would be too early.
             let seconds = after.as_millis().div_ceil(1000).max(1);
             headers
@@ -83,6 +87,11 @@ impl Problem {
         }
         Value::Object(body)
     }
+}
+
+/// When to try again, if nobody said it.
+fn retry_after(status: StatusCode) -> Option<Duration> {
+    matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS).then_some(RETRY_AFTER)
 }
 
 /// Each field once, with all that is wrong with it.

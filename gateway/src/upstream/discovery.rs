@@ -9,7 +9,10 @@ use std::{
 use codepop_proto::nodes::{
     DiscoverPeersRequest, DiscoverPeersResponse, GetHealthRequest, GetHealthResponse, NodeType, Peer,
 };
-use codepop_shared::geo::Place;
+use codepop_shared::{
+    geo::Place,
+    identity::{Kind, SpiffeId},
+};
 use futures::future::join_all;
 use http::{HeaderMap, uri::PathAndQuery};
 use prost::Message;
@@ -98,18 +101,14 @@ impl Discovery {
         let now = Instant::now();
         for (index, answer) in answers {
             let Some(health) = answer else { continue };
-            let Ok(id) = Uuid::parse_str(&health.node_id) else { continue };
             let seed = &mut self.seeds[index];
-            seed.id = Some(id);
+            let Some(found) = who(&health, seed.link.certified()) else { continue };
+            seed.id = Some(found.id);
             // From here on the node's own link is used, which checks who answers.
             seed.link.close();
-            let info = self.known.entry(id).or_insert_with(|| (nameless(id, health.node_type()), now));
-            if let Some(certified) = seed.link.certified().filter(|certified| certified.uuid == id) {
-                info.0.number = certified.number;
-                info.0.region = certified.region;
-            }
-            info.0.name = health.display_name;
-            info.1 = now;
+            let (info, told) = self.known.entry(found.id).or_insert_with(|| (found, now));
+            info.name = health.display_name;
+            *told = now;
         }
         for seed in &self.seeds {
             // An address that was configured is better than one that was told.
@@ -170,17 +169,21 @@ impl Discovery {
     }
 }
 
-/// A node of which only id and kind are known.
-fn nameless(id: Uuid, kind: NodeType) -> Info {
-    Info {
-        id,
-        number: 0,
-        kind,
-        name: String::new(),
-        region: String::new(),
-        place: None,
-        url: String::new(),
-        reported_away: false,
+/// Who answered: what its certificate says, or in plain text what it says itself. Its address and place are not known
+/// yet.
+fn who(health: &GetHealthResponse, certified: Option<SpiffeId>) -> Option<Info> {
+    let said = || Some((Uuid::parse_str(&health.node_id).ok()?, health.node_type(), 0, String::new()));
+    let shown = certified.map(|id| (id.uuid, node_type(id.kind), id.number, id.region));
+    let (id, kind, number, region) = shown.or_else(said)?;
+    let (name, url) = (String::new(), String::new());
+    Some(Info { id, number, kind, name, region, place: None, url, reported_away: false })
+}
+
+fn node_type(kind: Kind) -> NodeType {
+    match kind {
+        Kind::Store => NodeType::Store,
+        Kind::Hub => NodeType::SupplyHub,
+        _ => NodeType::Unspecified,
     }
 }
 

@@ -4,7 +4,7 @@
 use std::{
     sync::{
         Arc, PoisonError, RwLock, Weak,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -25,10 +25,16 @@ use super::{
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A silent connection is asked for a sign of life this often.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// And given up when none comes for this long.
-const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// A node that lets so many calls in a row wait in vain is taken for frozen; one may be a slow query.
+const SILENCES_MAX: u32 = 3;
+
+/// Shorter waits do not count: they tell of the caller's hurry.
+const SILENCE_MIN: Duration = Duration::from_secs(1);
 
 /// Flow control windows: an answer of the largest size goes through without waiting.
 const WINDOW_BYTES: u32 = 4 * 1024 * 1024;
@@ -52,6 +58,8 @@ pub(crate) struct Link {
     sender: RwLock<Option<Sender>>,
     dialling: tokio::sync::Mutex<()>,
     down: AtomicBool,
+    /// Calls in a row that waited in vain.
+    silences: AtomicU32,
     probing: AtomicBool,
 }
 
@@ -67,6 +75,7 @@ impl Link {
             sender: RwLock::default(),
             dialling: tokio::sync::Mutex::default(),
             down: AtomicBool::new(false),
+            silences: AtomicU32::new(0),
             probing: AtomicBool::new(false),
         }))
     }
@@ -77,14 +86,21 @@ impl Link {
     }
 
     /// Sends a call, until `limit` at most, and notes what that says about the node: it is down when it cannot be
-    /// dialled. A connection that broke says less, because nodes cut connections, for example to renew certificates;
+    /// dialled or is silent again and again. A connection that broke says less, because nodes cut connections, for example to renew certificates;
     /// the next call dials anew.
     pub(crate) async fn call(self: &Arc<Self>, call: &Call, limit: Instant) -> Result<bytes::Bytes, CallError> {
+        let start = Instant::now();
         let answer = self.send(call, limit).await;
         match &answer {
             Err(CallError::NotSent(problem)) => self.mark_down(problem),
-            Ok(_) | Err(CallError::Answered(_)) if !self.is_up() => self.mark_up(),
-            _ => {}
+            Err(CallError::Late) if start.elapsed() >= SILENCE_MIN => {
+                if self.silences.fetch_add(1, Ordering::Relaxed) + 1 >= SILENCES_MAX {
+                    self.close();
+                    self.mark_down("several calls waited in vain");
+                }
+            }
+            Err(CallError::Late | CallError::Lost(_)) => {}
+            Ok(_) | Err(CallError::Answered(_)) => self.mark_up(),
         }
         answer
     }
@@ -176,7 +192,10 @@ impl Link {
     }
 
     fn mark_up(&self) {
-        if self.down.swap(false, Ordering::Relaxed) {
+        if self.silences.load(Ordering::Relaxed) > 0 {
+            self.silences.store(0, Ordering::Relaxed);
+        }
+        if !self.is_up() && self.down.swap(false, Ordering::Relaxed) {
             tracing::info!(node.url = %self.uri, "node answers again");
         }
     }

@@ -98,6 +98,7 @@ async fn what_nodes_say_is_passed_on() {
         let body = got.is_error(code.http(), code.word());
         assert_eq!(body["detail"], "So it is.");
         assert_eq!(got.header("www-authenticate"), if code.http() == 401 { "Token" } else { "" });
+        assert_eq!(got.header("retry-after"), if matches!(code.http(), 429 | 503) { "3" } else { "" });
         assert_eq!(body.get("non_field_errors").is_some(), *code == Code::LoginFailed);
     }
     let wait = Failure::new(Code::TooManyAttempts, "Slowly.").retry_after(Duration::from_millis(2500));

@@ -199,6 +199,11 @@ async fn callers_in_a_hurry_do_not_make_a_node_look_dead() {
     let hurry = || gateway.send(Method::POST, &path, &[("x-request-timeout", "0.05")], "");
     eventually("known", || async { hurry().await.status == 504 }).await;
     assert_eq!(gateway.get("/healthz").await.json()["nodes"]["healthy"], 2);
+
+    // Those who waited long enough do, when there are several of them.
+    let patient = || gateway.send(Method::POST, &path, &[("x-request-timeout", "1.1")], "");
+    futures::future::join_all([patient(), patient(), patient()]).await;
+    patient().await.is_error(503, "unavailable");
 }
 
 #[tokio::test]

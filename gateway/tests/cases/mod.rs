@@ -3,6 +3,7 @@
 mod errors;
 mod failover;
 mod openapi;
+mod program;
 mod rest;
 mod serving;
 mod tls;

@@ -19,7 +19,7 @@ CREATE TABLE users (
 );
 CREATE INDEX users_name_key ON users (name_key);
 
--- Password hashes; sessions made before sessions_since have ended.
+-- Password hashes (empty where this node may not hold them); sessions made before sessions_since have ended.
 CREATE TABLE credentials (
     user_id INTEGER NOT NULL,
     password_hash TEXT NOT NULL,
@@ -28,11 +28,11 @@ CREATE TABLE credentials (
     PRIMARY KEY (user_id)
 );
 
--- Sessions that their users ended.
+-- Sessions that their users ended; nobody can end or un-end the session of another user.
 CREATE TABLE ended_sessions (
     session BLOB NOT NULL,
     user_id INTEGER NOT NULL,
     expires_at INTEGER NOT NULL,
-    PRIMARY KEY (session)
+    PRIMARY KEY (user_id, session)
 );
-CREATE INDEX ended_sessions_user_id ON ended_sessions (user_id);
+CREATE INDEX ended_sessions_expires_at ON ended_sessions (expires_at);

@@ -66,6 +66,8 @@ pub fn moment(timestamp: &Timestamp) -> Option<DateTime<Utc>> {
 pub fn journal_failure(error: &journal::Error) -> Failure {
     match error {
         journal::Error::Storage(error) => storage_failure(error),
+        // Deleted while the call was on its way.
+        journal::Error::Erased => Failure::new(Code::NotAuthenticated, "Invalid token."),
         journal::Error::Forbidden { .. } | journal::Error::Unfit(_) => {
             tracing::error!(error = %error, "an event of this node's own was refused");
             Failure::new(Code::Internal, "Something went wrong at the node; its log has the details.")

@@ -1,5 +1,8 @@
-//! Who is asking, and what may they do: [`Actor`], [`Permit`].
+//! Who is asking, and what may they do: [`Actor`], [`Permit`]. What a user holds in hand is a [`token`]; which
+//! keys may sign one say [`issuers`].
 
 mod actor;
+pub mod issuers;
+pub mod token;
 
 pub use actor::{Actor, Grant, Permit, Place, User};

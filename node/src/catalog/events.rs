@@ -10,6 +10,7 @@ use super::{
     store::{self, CatalogRow, FavoriteRow, UserRow},
 };
 use crate::{
+    accounts,
     journal::{Error, Field, Merge, Replicated, Scope, Stamp},
     storage::{Tx, types::Time},
 };
@@ -88,6 +89,7 @@ impl Replicated for pb::UserDrinkSaved {
     }
 
     async fn apply(&self, tx: &mut Tx, stamp: &Stamp) -> Result<i32, Error> {
+        not_deleted(tx, self.owner).await?;
         let (id, recipe) = content(self.recipe.as_ref(), Some(true))?;
         let owner = owner(self.owner)?;
         let made = DateTime::from_timestamp_micros(self.created_at_us);
@@ -117,6 +119,7 @@ impl Replicated for pb::UserDrinkDeleted {
     }
 
     async fn apply(&self, tx: &mut Tx, stamp: &Stamp) -> Result<i32, Error> {
+        not_deleted(tx, self.owner).await?;
         let (id, owner) = (numbered(self.drink)?, owner(self.owner)?);
         let old = store::user_row(tx, id).await?;
         let mut merge = Merge::new(old.as_ref().map_or(&[], |row| &row.clocks), stamp)?;
@@ -142,6 +145,7 @@ impl Replicated for pb::FavoriteAdded {
     }
 
     async fn apply(&self, tx: &mut Tx, stamp: &Stamp) -> Result<i32, Error> {
+        not_deleted(tx, self.user).await?;
         let (drink, recipe) = content(self.recipe.as_ref(), None)?;
         let user_created = self.recipe.as_ref().is_some_and(|recipe| recipe.user_created);
         favorite(tx, stamp, (numbered(self.user)?, drink), Some((&recipe, user_created))).await
@@ -158,8 +162,14 @@ impl Replicated for pb::FavoriteRemoved {
     }
 
     async fn apply(&self, tx: &mut Tx, stamp: &Stamp) -> Result<i32, Error> {
+        not_deleted(tx, self.user).await?;
         favorite(tx, stamp, (numbered(self.user)?, numbered(self.drink)?), None).await
     }
+}
+
+/// Of a deleted user nothing is kept, however late it arrives.
+async fn not_deleted(tx: &mut Tx, user: i64) -> Result<(), Error> {
+    if user != 0 && accounts::is_deleted(tx, user).await? { Err(Error::Erased) } else { Ok(()) }
 }
 
 async fn favorite(

@@ -317,11 +317,16 @@ pub async fn remove_favorite(app: &App, permit: &Permit, user: i64, id: i64) -> 
     .await
 }
 
-/// Removes the favourites and drinks of a deleted user. Rows go without a trace, so whoever calls this must also keep
-/// events about the user that arrive later from being applied, or nodes would end up with different rows.
-pub async fn forget_user(tx: &mut Tx, user: i64) -> Result<(), storage::Error> {
-    // 0 stands for guests, who are nobody's to forget.
-    if user == 0 { Ok(()) } else { store::forget(tx, user).await }
+/// Removes the favourites and drinks of deleted users: a reaction to their deletion, derived from the rows. Words about
+/// them that arrive later are not applied, so all nodes end with the same rows.
+///
+/// # Errors
+/// The database failed.
+pub async fn forget_deleted(tx: &mut Tx) -> Result<(), storage::Error> {
+    if store::forget_deleted(tx).await? {
+        tx.signals.erased = true;
+    }
+    Ok(())
 }
 
 /// Makes sure that this node may speak about a user or a drink: of those born at a hub only hubs may.

@@ -322,9 +322,15 @@ pub(super) async fn favorites_after(
         .await)?)
 }
 
-/// Removes every row about a user.
-pub(super) async fn forget(tx: &mut Tx, user: i64) -> Result<(), Error> {
-    on!(tx, conn => diesel::delete(favorites::table.filter(favorites::user_id.eq(user))).execute(conn).await)?;
-    on!(tx, conn => diesel::delete(user_drinks::table.filter(user_drinks::owner.eq(user))).execute(conn).await)?;
-    Ok(())
+/// Removes every row about users who are deleted. Says whether there were any.
+pub(super) async fn forget_deleted(tx: &mut Tx) -> Result<bool, Error> {
+    use crate::storage::schema::users;
+    let deleted = || users::table.filter(users::deleted.eq(true)).select(users::id);
+    let favorites = on!(tx, conn => diesel::delete(favorites::table.filter(favorites::user_id.eq_any(deleted())))
+        .execute(conn)
+        .await)?;
+    let drinks = on!(tx, conn => diesel::delete(user_drinks::table.filter(user_drinks::owner.eq_any(deleted())))
+        .execute(conn)
+        .await)?;
+    Ok(favorites + drinks > 0)
 }

@@ -228,11 +228,15 @@ on_both!(a_deleted_user_leaves_nothing, async |node: Node| {
     let (annes, guests) = (create(&node, Some(ANN)).await.drink_id, create(&node, None).await.drink_id);
     add(&node, ANN, annes).await.unwrap();
     add(&node, BOB, annes).await.unwrap();
-    let forget = async |user| {
-        node.db.write(move |tx| Box::pin(forget_user(tx, user))).await.map_err(|e: storage::Error| e).unwrap();
-    };
-    forget(ANN).await;
-    forget(0).await;
+    hear(&node, codepop_proto::accounts::UserDeleted { user: ANN, ..Default::default() }).await;
+    node.db.write(|tx| Box::pin(forget_deleted(tx))).await.map_err(|e: storage::Error| e).unwrap();
+    // A word that comes late changes nothing.
+    let late = pb::FavoriteAdded { user: ANN, recipe: Some(pb::Recipe { drink: annes, ..Default::default() }) };
+    let refused = node
+        .db
+        .write(move |tx| Box::pin(async move { journal::emit(tx, &Audience::Everyone, &late).await.map(drop) }))
+        .await;
+    assert!(matches!(refused, Err(journal::Error::Erased)));
     assert!(favorites(&node, ANN).await.is_empty());
     assert_eq!(favorites(&node, BOB).await.len(), 1);
     assert_eq!(get(&node, None, annes).await.unwrap_err().code, Code::NotFound);

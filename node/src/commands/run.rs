@@ -20,13 +20,14 @@ use crate::{
     mesh::{heartbeat, links::Links, registry},
     replication::{
         accept,
-        apply::CLOCK_AHEAD,
+        apply::{self, CLOCK_AHEAD},
         find::Finder,
         peer::{Away, Dialler},
         stream::Replicator,
     },
     server::{self, Parts},
     storage::{self, Db, Location},
+    stores,
 };
 
 /// How often events that wait for the clock are tried again.
@@ -68,8 +69,9 @@ pub(super) async fn run(config: RunConfig) -> Result<()> {
     if !config.insecure {
         tokio::spawn(dialler.clone().run(config.hub_urls.clone(), stop.clone()));
     }
-    let parts =
-        Parts { authenticator: Arc::new(server::Accounts(app.clone())), created_at: settings.created_at, dialler, app };
+    stores::describe_self(&app, described(&config)?).await.context("describe the node")?;
+    tokio::spawn(forget_deleted(app.db.clone(), stop.clone()));
+    let parts = Parts { created_at: settings.created_at, dialler, app };
     let serving = server::serve(parts, incoming, stop.clone());
     tokio::select! {
         served = serving => served,
@@ -133,6 +135,33 @@ async fn announce(db: &Db, config: &RunConfig) -> Result<()> {
     };
     db.write(move |tx| Box::pin(registry::announce_self(tx, announcement))).await.context("announce the node")?;
     Ok(())
+}
+
+/// What the stores' list says of this node.
+fn described(config: &RunConfig) -> Result<stores::Described> {
+    let place =
+        config.place.context("NODE_LATITUDE and NODE_LONGITUDE must be set: customers look for stores by place")?;
+    Ok(stores::Described {
+        name: config.display_name.clone(),
+        place,
+        api_base_url: config.api_url.clone(),
+        time_zone: None,
+        region_name: None,
+    })
+}
+
+/// Drops rows about deleted users whenever personal data was erased.
+async fn forget_deleted(db: Db, stop: CancellationToken) {
+    let mut erasures = db.erasures();
+    loop {
+        erasures.borrow_and_update();
+        if let Err(error) = db.receive(|tx| Box::pin(apply::forget_deleted(tx))).await {
+            tracing::error!(error = %error, "rows about deleted users could not be dropped; trying at the next erasure");
+        }
+        if stop.run_until_cancelled(erasures.changed()).await.is_none_or(|changed| changed.is_err()) {
+            return;
+        }
+    }
 }
 
 async fn retry_late(db: Db, stop: CancellationToken) {

@@ -61,17 +61,24 @@ pub struct Outcome {
     pub reason: Option<String>,
     /// How many fields it holds.
     pub live: i32,
+    /// Whether the body is dropped, because the user whom it is about is deleted.
+    pub erase: bool,
 }
 
 impl Outcome {
     /// Merged into the rows; holds so many fields.
     pub const fn applied(live: i32) -> Self {
-        Self { state: State::Applied, reason: None, live }
+        Self { state: State::Applied, reason: None, live, erase: false }
+    }
+
+    /// About a deleted user: kept for the chain of headers, without its body.
+    pub const fn erased() -> Self {
+        Self { state: State::Applied, reason: None, live: 0, erase: true }
     }
 
     /// Not applied.
     pub fn withheld(state: State, reason: impl Into<String>) -> Self {
-        Self { state, reason: Some(reason.into()), live: 0 }
+        Self { state, reason: Some(reason.into()), live: 0, erase: false }
     }
 }
 
@@ -102,7 +109,7 @@ pub async fn insert(tx: &mut Tx, stream: i64, event: &Event, outcome: &Outcome) 
         subject: event.header.subject,
         header: &event.header_bytes,
         signature: &event.signature,
-        body: &event.body,
+        body: if outcome.erase { &[] } else { &event.body },
         state: outcome.state as i16,
         reason: outcome.reason.as_deref(),
         live: outcome.live,
@@ -122,6 +129,13 @@ pub async fn settle(tx: &mut Tx, stream: i64, seq: i64, outcome: &Outcome) -> Re
         ))
         .execute(conn)
         .await)?;
+    if outcome.erase {
+        on!(tx, conn => diesel::update(events::table.find((stream, seq)))
+            .set(events::body.eq(Vec::<u8>::new()))
+            .execute(conn)
+            .await)?;
+        tx.signals.erased = true;
+    }
     Ok(())
 }
 
@@ -208,7 +222,8 @@ pub async fn quarantined(tx: &mut Tx, reason: Option<&str>) -> Result<Vec<Withhe
         .collect())
 }
 
-/// Empties the bodies of all events about a user, but for the kinds that say nothing personal.
+/// Empties the bodies of all events about a user, but for the kinds that say nothing personal. The emptied hold no field
+/// any more.
 pub async fn erase_about(tx: &mut Tx, subject: i64, but: &[&str]) -> Result<(), Error> {
     on!(tx, conn => diesel::update(
             events::table
@@ -216,7 +231,12 @@ pub async fn erase_about(tx: &mut Tx, subject: i64, but: &[&str]) -> Result<(), 
                 .filter(events::kind.ne_all(but.iter().copied()))
                 .filter(events::body.ne(Vec::<u8>::new())),
         )
-        .set((events::body.eq(Vec::<u8>::new()), events::state.eq(State::Applied as i16)))
+        .set((
+            events::body.eq(Vec::<u8>::new()),
+            events::state.eq(State::Applied as i16),
+            events::reason.eq(None::<String>),
+            events::live.eq(0),
+        ))
         .execute(conn)
         .await)?;
     tx.signals.erased = true;

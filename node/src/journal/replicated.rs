@@ -19,6 +19,10 @@ pub enum Error {
         /// Who tried.
         origin: String,
     },
+    /// The user whom it is about is deleted: the event is kept without its body and counts as applied
+    /// ([`Outcome::erased`](super::Outcome::erased)). A local write about a deleted user is refused with it.
+    #[error("the user whom this is about is deleted")]
+    Erased,
     /// The content makes no sense to this version of the program; the event waits in quarantine.
     #[error("{0}")]
     Unfit(&'static str),

@@ -3,16 +3,17 @@
 
 use std::{collections::HashMap, sync::OnceLock};
 
-use codepop_proto::mesh;
+use codepop_proto::{accounts as accounts_pb, catalog as catalog_pb, mesh, roles as roles_pb, stores as stores_pb};
 use codepop_shared::identity::SpiffeId;
 use futures::{FutureExt as _, future::BoxFuture};
 use sha2::Digest as _;
 
 use crate::{
-    app::Lookup,
+    accounts, catalog,
     journal::{Audience, Error, Event, Outcome, Replicated, Stamp, State},
     mesh::registry,
     storage::{self, Tx},
+    stores,
 };
 
 /// Merges one kind of event.
@@ -20,7 +21,12 @@ type Apply =
     for<'a> fn(&'a mut Tx, &'a SpiffeId, &'a Event, &'a Stamp) -> BoxFuture<'a, Result<Outcome, storage::Error>>;
 
 /// Kinds that are never held back, whatever the clock of their origin: what ends something must bite.
-const NEVER_HELD: &[&str] = &["codepop.accounts.v1.SessionEnded", "codepop.accounts.v1.UserDeleted"];
+const NEVER_HELD: &[&str] = &[
+    "codepop.accounts.v1.SessionEnded",
+    "codepop.accounts.v1.SessionsEnded",
+    "codepop.accounts.v1.UserDeleted",
+    "codepop.roles.v1.RoleRevoked",
+];
 
 /// Why an event from a clock ahead of ours waits.
 pub const CLOCK_AHEAD: &str = "its origin's clock is ahead of ours";
@@ -45,20 +51,38 @@ macro_rules! table {
 
 table! {
     mesh::NodeAnnounced,
+    accounts_pb::UserRegistered,
+    accounts_pb::ProfileChanged,
+    accounts_pb::CredentialSet,
+    accounts_pb::SessionEnded,
+    accounts_pb::SessionsEnded,
+    accounts_pb::UserStatusChanged,
+    accounts_pb::UserDeleted,
+    roles_pb::RoleAssigned,
+    roles_pb::RoleRevoked,
+    stores_pb::RegionDescribed,
+    stores_pb::HubDescribed,
+    stores_pb::StoreDescribed,
+    catalog_pb::DrinkPublished,
+    catalog_pb::DrinkWithdrawn,
+    catalog_pb::UserDrinkSaved,
+    catalog_pb::UserDrinkDeleted,
+    catalog_pb::FavoriteAdded,
+    catalog_pb::FavoriteRemoved,
 }
 
-/// The users whom a question for an account may mean.
-pub async fn subjects(_tx: &mut Tx, account: &Lookup) -> Result<Vec<i64>, storage::Error> {
-    match account {
-        Lookup::Number(number) => Ok(vec![*number]),
-        Lookup::NameKey(_) => Ok(vec![]),
-    }
+/// Reactions to erased personal data: each noun drops its rows about deleted users.
+pub async fn forget_deleted(tx: &mut Tx) -> Result<(), storage::Error> {
+    catalog::forget_deleted(tx).await
 }
 
 /// Digest of the merged rows of an audience, and how many rows there are.
 pub async fn digest(tx: &mut Tx, audience: &Audience) -> Result<([u8; 32], u64), storage::Error> {
     let mut hasher = sha2::Sha256::new();
-    let rows = registry::digest(tx, audience, &mut hasher).await?;
+    let mut rows = registry::digest(tx, audience, &mut hasher).await?;
+    rows += accounts::digest(tx, audience, &mut hasher).await?;
+    rows += stores::digest(tx, audience, &mut hasher).await?;
+    rows += catalog::digest(tx, audience, &mut hasher).await?;
     Ok((hasher.finalize().into(), rows))
 }
 
@@ -88,6 +112,9 @@ async fn one<M: Replicated>(
         return withheld(State::Quarantined, "this version of the program does not know the schema");
     }
     let Some(bytes) = event.message() else {
+        if event.header.subject != 0 && accounts::is_deleted(tx, event.header.subject).await? {
+            return Ok(Outcome::erased());
+        }
         return withheld(State::Quarantined, "the body is missing");
     };
     let Ok(message) = M::decode(bytes) else {
@@ -102,6 +129,7 @@ async fn one<M: Replicated>(
     match message.apply(tx, stamp).await {
         Ok(live) => Ok(Outcome::applied(live)),
         Err(Error::Storage(error)) => Err(error),
+        Err(Error::Erased) => Ok(Outcome::erased()),
         Err(error) => withheld(State::Quarantined, &error.to_string()),
     }
 }

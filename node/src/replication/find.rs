@@ -22,8 +22,9 @@ use tokio::time::{Instant, timeout};
 use tonic::transport::Channel;
 use uuid::Uuid;
 
-use super::{accept, apply, peer::Dialler};
+use super::{accept, peer::Dialler};
 use crate::{
+    accounts,
     app::{AccountFinder, Lookup},
     journal::{Event, entries},
     mesh::registry,
@@ -153,7 +154,7 @@ impl AccountFinder for Finder {
 pub async fn serve(tx: &mut Tx, account: Lookup, asker: SpiffeId) -> Result<FindAccountResponse, storage::Error> {
     let mut response = FindAccountResponse::default();
     let mut origins = std::collections::BTreeSet::new();
-    for subject in apply::subjects(tx, &account).await? {
+    for subject in accounts::account_numbers(tx, &account).await? {
         for (_, signed) in entries::live_about(tx, subject).await? {
             let Ok(event) = Event::parse(signed) else { continue };
             if event.header.audience.is_relayed() && event.header.audience.reaches(&asker) {

@@ -10,17 +10,25 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use codepop_proto::{
-    DESCRIPTORS, mesh::mesh_service_server::MeshServiceServer, nodes::nodes_service_server::NodesServiceServer,
-    operator::operator_service_server::OperatorServiceServer,
+    DESCRIPTORS, accounts::accounts_service_server::AccountsServiceServer,
+    catalog::catalog_service_server::CatalogServiceServer, inventory::inventory_service_server::InventoryServiceServer,
+    mesh::mesh_service_server::MeshServiceServer, nodes::nodes_service_server::NodesServiceServer,
+    operator::operator_service_server::OperatorServiceServer, stores::stores_service_server::StoresServiceServer,
 };
-use codepop_shared::tls::Incoming;
+use codepop_shared::{Failure, tls::Incoming};
+use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 
 use self::access::{Authenticator, Gate, GateLayer};
 use crate::{
+    accounts::{self, Accounts},
     app::App,
+    auth::User,
+    catalog::CatalogRpc,
+    inventory::{self, InventoryRpc},
     replication::{peer::Dialler, rpc::MeshRpc},
+    stores::StoresRpc,
 };
 
 /// Largest message taken or sent: the contract's batches stay under 2 MiB.
@@ -47,15 +55,15 @@ pub struct Parts {
     pub app: App,
     /// The mesh.
     pub dialler: Dialler,
-    /// Checks tokens.
-    pub authenticator: Arc<dyn Authenticator>,
     /// When the node was set up.
     pub created_at: DateTime<Utc>,
 }
 
 /// Serves until stopped; requests under way are finished.
 pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) -> anyhow::Result<()> {
-    let Parts { app, dialler, authenticator, created_at } = parts;
+    let Parts { app, dialler, created_at } = parts;
+    let authenticator = Arc::new(ByAccounts(app.clone()));
+    let accounts = Accounts::new(app.clone());
     let links = dialler.links.clone();
     let gate = Gate { authenticator, links: links.clone(), me: Arc::new(app.author().id.clone()) };
     let (health, health_service) = tonic_health::server::health_reporter();
@@ -81,7 +89,11 @@ pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) ->
         .add_service(reflection().build_v1alpha()?)
         .add_service(limited!(MeshServiceServer::new(MeshRpc::new(dialler))))
         .add_service(limited!(NodesServiceServer::new(nodes::NodesRpc::new(app.clone(), links, created_at))))
-        .add_service(limited!(OperatorServiceServer::new(operator::OperatorRpc::new(app))))
+        .add_service(limited!(OperatorServiceServer::new(operator::OperatorRpc::new(app.clone(), accounts.clone()))))
+        .add_service(limited!(AccountsServiceServer::new(accounts)))
+        .add_service(limited!(StoresServiceServer::new(StoresRpc::new(app.clone(), Arc::new(inventory::OwnStock)))))
+        .add_service(limited!(CatalogServiceServer::new(CatalogRpc::new(app.clone()))))
+        .add_service(limited!(InventoryServiceServer::new(InventoryRpc::new(app))))
         .serve_with_incoming_shutdown(incoming, stop.cancelled_owned())
         .await?;
     Ok(())
@@ -104,13 +116,10 @@ async fn report_health(app: App, health: tonic_health::server::HealthReporter) {
 }
 
 /// Checks tokens by the accounts.
-pub struct Accounts(pub App);
+struct ByAccounts(App);
 
-impl Authenticator for Accounts {
-    fn authenticate<'a>(
-        &'a self,
-        _token: &'a str,
-    ) -> futures::future::BoxFuture<'a, Result<crate::auth::User, codepop_shared::Failure>> {
-        Box::pin(async { Err(codepop_shared::Failure::new(codepop_shared::Code::NotAuthenticated, "Invalid token.")) })
+impl Authenticator for ByAccounts {
+    fn authenticate<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<User, Failure>> {
+        Box::pin(accounts::authenticate(&self.0, token))
     }
 }

@@ -9,6 +9,7 @@ use codepop_shared::{Code, Failure};
 use tonic::{Request, Response, Status};
 
 use crate::{
+    accounts::{Accounts, NewAccount},
     app::App,
     auth::Actor,
     journal::{Audience, streams},
@@ -22,12 +23,13 @@ const EVENTS_MAX: usize = 100;
 /// The service.
 pub(super) struct OperatorRpc {
     app: App,
+    accounts: Accounts,
 }
 
 impl OperatorRpc {
     /// The service of a node.
-    pub(super) fn new(app: App) -> Self {
-        Self { app }
+    pub(super) fn new(app: App, accounts: Accounts) -> Self {
+        Self { app, accounts }
     }
 }
 
@@ -70,8 +72,12 @@ impl OperatorService for OperatorRpc {
 
     async fn create_staff_account(
         &self,
-        _request: Request<CreateStaffAccountRequest>,
+        request: Request<CreateStaffAccountRequest>,
     ) -> Result<Response<CreateStaffAccountResponse>, Status> {
-        Err(Status::unimplemented("accounts are not wired yet"))
+        let permit = Actor::of(&request)?.public();
+        let new = NewAccount::try_from(request.into_inner())?;
+        let username = new.username.as_str().to_owned();
+        let user_id = self.accounts.create_staff(&permit, new).await?;
+        Ok(Response::new(CreateStaffAccountResponse { user_id, username }))
     }
 }

@@ -130,6 +130,11 @@ impl Db {
         self.writer.registry()
     }
 
+    /// Changes whenever personal data was erased.
+    pub fn erasures(&self) -> watch::Receiver<u64> {
+        self.writer.erasures()
+    }
+
     /// `sqlite` or `postgres`.
     pub fn kind(&self) -> &'static str {
         self.kind

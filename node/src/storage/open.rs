@@ -37,6 +37,12 @@ const POSTGRES_SETTINGS: &str = "SET synchronous_commit = on; SET timezone = 'UT
 /// Key of the advisory lock that keeps a second node off the same PostgreSQL database ("codepop" in ASCII).
 const POSTGRES_LOCK: i64 = 0x63_6f_64_65_70_6f_70;
 
+/// How often the lock is tried, and the pause between two tries: together less than a caller waits for a connection.
+const LOCK_TRIES: u32 = 60;
+
+/// Pause between two tries for the lock.
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
+
 /// Where the data are.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Location {
@@ -158,15 +164,24 @@ async fn open_postgres(url: &str, lock: bool) -> ConnectionResult<AsyncPgConnect
     Ok(conn)
 }
 
+/// Waits a moment for a session of this node's own that was just closed: the server lets go of its lock a little later.
 async fn take_lock(conn: &mut AsyncPgConnection) -> ConnectionResult<()> {
+    for _ in 0..LOCK_TRIES {
+        if try_lock(conn).await? {
+            return Ok(());
+        }
+        tokio::time::sleep(LOCK_PAUSE).await;
+    }
+    Err(ConnectionError::BadConnection("another node uses this PostgreSQL database".into()))
+}
+
+async fn try_lock(conn: &mut AsyncPgConnection) -> ConnectionResult<bool> {
     use diesel::{dsl::sql, sql_types::Bool};
     use diesel_async::RunQueryDsl;
-    let held: bool = diesel::select(sql::<Bool>(&format!("pg_try_advisory_lock({POSTGRES_LOCK})")))
+    diesel::select(sql::<Bool>(&format!("pg_try_advisory_lock({POSTGRES_LOCK})")))
         .get_result(conn)
         .await
-        .map_err(ConnectionError::CouldntSetupConfiguration)?;
-    held.then_some(())
-        .ok_or_else(|| ConnectionError::BadConnection("another node uses this PostgreSQL database".into()))
+        .map_err(ConnectionError::CouldntSetupConfiguration)
 }
 
 /// Whether the server is on this machine: a socket or a loopback address. Everything else gets TLS.

@@ -148,7 +148,7 @@ diesel::table! {
     use crate::storage::types::*;
 
     /// Sessions that their users ended.
-    ended_sessions (session) {
+    ended_sessions (user_id, session) {
         session -> Uid,
         user_id -> BigInt,
         expires_at -> Moment,
@@ -160,7 +160,7 @@ diesel::table! {
     use crate::storage::types::*;
 
     /// Roles given; a revoked one never comes back.
-    role_assignments (id) {
+    role_assignments (id, scope) {
         id -> Uid,
         user_id -> BigInt,
         role -> SmallInt,

@@ -27,6 +27,7 @@ pub(crate) struct Writer {
     jobs: mpsc::Sender<Job>,
     journal: watch::Receiver<u64>,
     registry: watch::Receiver<u64>,
+    erasures: watch::Receiver<u64>,
 }
 
 impl Writer {
@@ -34,8 +35,9 @@ impl Writer {
         let (jobs, queue) = mpsc::channel(QUEUE_MAX);
         let (wake, journal) = watch::channel(0);
         let (wake_registry, registry) = watch::channel(0);
-        tokio::spawn(Task { connections, clock, author, queue, wake, wake_registry }.run());
-        Self { jobs, journal, registry }
+        let (wake_erasures, erasures) = watch::channel(0);
+        tokio::spawn(Task { connections, clock, author, queue, wake, wake_registry, wake_erasures }.run());
+        Self { jobs, journal, registry, erasures }
     }
 
     /// Changes whenever committed events were appended or accepted.
@@ -46,6 +48,11 @@ impl Writer {
     /// Changes whenever the registry of nodes does.
     pub(crate) fn registry(&self) -> watch::Receiver<u64> {
         self.registry.clone()
+    }
+
+    /// Changes whenever personal data was erased.
+    pub(crate) fn erasures(&self) -> watch::Receiver<u64> {
+        self.erasures.clone()
     }
 
     /// Runs `operation` in a transaction; its effect is on disk when this returns `Ok`.
@@ -83,6 +90,7 @@ struct Task {
     queue: mpsc::Receiver<Job>,
     wake: watch::Sender<u64>,
     wake_registry: watch::Sender<u64>,
+    wake_erasures: watch::Sender<u64>,
 }
 
 impl Task {
@@ -135,9 +143,11 @@ impl Task {
         if tx.signals.registry {
             self.wake_registry.send_modify(|version| *version += 1);
         }
-        if tx.signals.erased
-            && let Err(error) = tx.empty_log().await
-        {
+        if !tx.signals.erased {
+            return;
+        }
+        self.wake_erasures.send_modify(|version| *version += 1);
+        if let Err(error) = tx.empty_log().await {
             tracing::warn!(error = %error, "erased data may stay in the write-ahead log until the next checkpoint");
         }
     }

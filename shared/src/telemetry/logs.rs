@@ -1,6 +1,6 @@
 //! Log lines on standard error: text for people, JSON for programs.
 
-use std::str::FromStr;
+use std::{io::IsTerminal as _, str::FromStr};
 
 use tracing_subscriber::{EnvFilter, fmt};
 
@@ -51,7 +51,13 @@ pub fn log_filter() -> Result<EnvFilter, String> {
 /// # Errors
 /// Logging was started before.
 pub fn init_logs(format: LogFormat, filter: EnvFilter) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let lines = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Colours are for people at a terminal. When nobody reads the log any more, a failed write must not become a panic:
+    // the report of it would go to the same place.
+    let lines = fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .log_internal_errors(false);
     match format {
         LogFormat::Text => lines.with_target(false).try_init(),
         LogFormat::Json => lines.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init(),

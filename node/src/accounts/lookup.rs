@@ -1,0 +1,31 @@
+//! What other parts of the node ask about accounts.
+
+use super::store;
+use crate::{
+    app::Lookup,
+    storage::{self, Tx},
+};
+
+/// The numbers of the accounts that a lookup means, the earliest claims first: those whose events answer a peer's question.
+/// Deleted accounts are among them when asked for by number: that they are deleted is the answer.
+///
+/// # Errors
+/// The database failed.
+pub async fn account_numbers(tx: &mut Tx, lookup: &Lookup) -> Result<Vec<i64>, storage::Error> {
+    Ok(match lookup {
+        Lookup::NameKey(key) => store::claimants(tx, key).await?.into_iter().map(|row| row.id).collect(),
+        Lookup::Number(user) => {
+            let row = store::user(tx, *user).await?.filter(|row| row.deleted || row.is_there());
+            row.map(|row| row.id).into_iter().collect()
+        }
+    })
+}
+
+/// Whether a user is deleted: then nothing personal about it is taken in any more
+/// ([`journal::Error::Erased`](crate::journal::Error::Erased)).
+///
+/// # Errors
+/// The database failed.
+pub async fn is_deleted(tx: &mut Tx, user: i64) -> Result<bool, storage::Error> {
+    Ok(store::user(tx, user).await?.is_some_and(|row| row.deleted))
+}

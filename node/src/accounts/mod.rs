@@ -1,0 +1,71 @@
+//! Accounts: sign up at one store, be at home at every store. Who an account is, how it logs in, what it may change of
+//! itself, and how all of that merges between nodes.
+//!
+//! Reading order: `name` and `password` (pure rules), `events` (how changes merge), `store` (rows), then the operations:
+//! `register`, `log_in`, `authenticate`, `profile`, `leave`; `gate`, `throttle` and `hashing` keep guessing slow and the
+//! node upright; `rpc` is the gRPC face.
+
+mod authenticate;
+mod digest;
+mod error;
+mod events;
+mod gate;
+mod hashing;
+mod input;
+mod leave;
+mod log_in;
+mod lookup;
+mod name;
+mod password;
+mod profile;
+mod register;
+mod rpc;
+mod store;
+mod throttle;
+
+pub use self::{
+    authenticate::authenticate,
+    digest::digest,
+    error::Error,
+    gate::FAILURE_TIME,
+    log_in::LoggedIn,
+    lookup::{account_numbers, is_deleted},
+    name::{NAME_MAX, NameKey, UserName},
+    password::Password,
+    profile::{Changes, Profile},
+    register::{NewAccount, Registered},
+    store::CLAIMANTS_MAX,
+};
+use self::{gate::Gate, hashing::Hashing};
+use crate::{
+    app::App,
+    storage::{self, Tx},
+};
+
+/// The operations on accounts, and their gRPC service. Cheap to clone: the clones share the password pool and the count of
+/// failures, so a process makes one and clones it.
+#[derive(Clone)]
+pub struct Accounts {
+    app: App,
+    hashing: Hashing,
+    gate: Gate,
+}
+
+impl Accounts {
+    /// The operations on a node's accounts.
+    pub fn new(app: App) -> Self {
+        Self { app, hashing: Hashing::new(), gate: Gate::new(FAILURE_TIME) }
+    }
+}
+
+/// Drops the records of ended sessions whose tokens have expired; returns how many. For a task that runs now and then.
+///
+/// # Errors
+/// The database failed.
+pub async fn forget_expired_sessions(tx: &mut Tx) -> Result<usize, storage::Error> {
+    let now = tx.clock.wall();
+    store::forget_expired(tx, now).await
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,127 @@
+//! The gRPC face of accounts.
+
+use codepop_proto::accounts::{
+    self as pb, ChangePasswordRequest, ChangePasswordResponse, DeleteAccountRequest, DeleteAccountResponse,
+    GetProfileRequest, GetProfileResponse, LogInRequest, LogInResponse, LogOutRequest, LogOutResponse, RegisterRequest,
+    RegisterResponse, UpdateProfileRequest, UpdateProfileResponse, accounts_service_server::AccountsService,
+};
+use prost_types::Timestamp;
+use tonic::{Request, Response, Status};
+
+use super::{
+    Accounts, LoggedIn, NewAccount, Password, Registered, input,
+    profile::{Changes, Profile},
+};
+use crate::{auth::Actor, roles};
+
+#[tonic::async_trait]
+impl AccountsService for Accounts {
+    async fn register(&self, request: Request<RegisterRequest>) -> Result<Response<RegisterResponse>, Status> {
+        let permit = Actor::of(&request)?.public();
+        let new = NewAccount::try_from(request.into_inner())?;
+        let registered = Accounts::register(self, &permit, new).await?;
+        Ok(Response::new(registered.into()))
+    }
+
+    async fn log_in(&self, request: Request<LogInRequest>) -> Result<Response<LogInResponse>, Status> {
+        let client = Actor::of(&request)?.client;
+        let LogInRequest { username, password } = request.into_inner();
+        input::given(&[("username", username.trim()), ("password", &password)])?;
+        let logged_in = Accounts::log_in(self, client, &username, Password::to_check(password)).await?;
+        Ok(Response::new(logged_in.into()))
+    }
+
+    async fn log_out(&self, request: Request<LogOutRequest>) -> Result<Response<LogOutResponse>, Status> {
+        let actor = Actor::of(&request)?;
+        Accounts::log_out(self, &actor.public(), actor.user()?).await?;
+        Ok(Response::new(LogOutResponse { detail: "Logged out.".into() }))
+    }
+
+    async fn get_profile(&self, request: Request<GetProfileRequest>) -> Result<Response<GetProfileResponse>, Status> {
+        let actor = Actor::of(&request)?;
+        let profile = self.profile(actor.user()?).await?;
+        Ok(Response::new(GetProfileResponse { profile: Some(profile.into()) }))
+    }
+
+    async fn update_profile(
+        &self,
+        request: Request<UpdateProfileRequest>,
+    ) -> Result<Response<UpdateProfileResponse>, Status> {
+        let actor = Actor::of(&request)?;
+        let user = actor.user()?;
+        let changes = Changes::try_from(request.into_inner())?;
+        let profile = self.change_profile(&actor.public(), user, changes).await?;
+        Ok(Response::new(UpdateProfileResponse { profile: Some(profile.into()) }))
+    }
+
+    async fn change_password(
+        &self,
+        request: Request<ChangePasswordRequest>,
+    ) -> Result<Response<ChangePasswordResponse>, Status> {
+        let actor = Actor::of(&request)?;
+        let user = actor.user()?;
+        let ChangePasswordRequest { current_password, new_password } = request.into_inner();
+        input::given(&[("current_password", &current_password)])?;
+        let new = input::new_password("new_password", new_password)?;
+        let current = Password::to_check(current_password);
+        let token = Accounts::change_password(self, &actor.public(), actor.client, user, current, new).await?;
+        Ok(Response::new(ChangePasswordResponse { token }))
+    }
+
+    async fn delete_account(
+        &self,
+        request: Request<DeleteAccountRequest>,
+    ) -> Result<Response<DeleteAccountResponse>, Status> {
+        let actor = Actor::of(&request)?;
+        let user = actor.user()?;
+        let DeleteAccountRequest { password } = request.into_inner();
+        input::given(&[("password", &password)])?;
+        self.delete(&actor.public(), actor.client, user, Password::to_check(password)).await?;
+        Ok(Response::new(DeleteAccountResponse {}))
+    }
+}
+
+// === encode ===
+
+impl From<Registered> for RegisterResponse {
+    fn from(registered: Registered) -> Self {
+        let Registered { user, username, first_name, last_name, token } = registered;
+        Self { username, first_name, last_name, token, user_id: user }
+    }
+}
+
+impl From<LoggedIn> for LogInResponse {
+    fn from(logged_in: LoggedIn) -> Self {
+        Self {
+            token: logged_in.token,
+            user_id: logged_in.user,
+            username: logged_in.username,
+            first_name: logged_in.first_name,
+            user_role: roles::word(logged_in.standing.role).to_owned(),
+            is_admin: logged_in.standing.is_admin,
+            is_manager: logged_in.standing.is_manager,
+            notice: logged_in.notice,
+        }
+    }
+}
+
+impl From<Profile> for pb::Profile {
+    fn from(profile: Profile) -> Self {
+        let created_at = profile.created_at;
+        Self {
+            id: profile.user,
+            username: profile.username,
+            first_name: profile.first_name,
+            last_name: profile.last_name,
+            email: profile.email,
+            preferred_store: profile.preferred_store.map(|store| store.to_string()),
+            date_joined: Some(Timestamp {
+                seconds: created_at.timestamp(),
+                nanos: created_at.timestamp_subsec_nanos().cast_signed(),
+            }),
+            roles: profile.roles,
+            is_replicated: profile.is_replicated,
+            source_node_number: profile.source,
+        }
+    }
+}

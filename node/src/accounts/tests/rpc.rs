@@ -1,0 +1,78 @@
+//! The gRPC face: what is decoded, permitted and encoded.
+
+use codepop_proto::accounts::{
+    ChangePasswordRequest, DeleteAccountRequest, GetProfileRequest, LogInRequest, LogOutRequest, RegisterRequest,
+    UpdateProfileRequest, accounts_service_server::AccountsService as Service,
+};
+use codepop_shared::identity::{Kind, SpiffeId};
+use tonic::{Request, Status};
+
+use super::*;
+use crate::auth::Actor;
+
+fn request<T>(message: T, user: Option<User>) -> Request<T> {
+    let caller =
+        SpiffeId { chain: "test".into(), kind: Kind::Gateway, region: "-".into(), number: 0, uuid: Uuid::nil() };
+    let actor = Actor { caller, user, client: HOME, region: "C".into(), hub_heard: true };
+    let mut request = Request::new(message);
+    request.extensions_mut().insert(actor);
+    request
+}
+
+fn code<T>(answer: Result<T, Status>) -> Code {
+    Failure::from(&answer.err().unwrap()).code
+}
+
+fn registration() -> RegisterRequest {
+    RegisterRequest { username: "Ada".into(), password: "a long secret".into(), ..Default::default() }
+}
+
+on_both!(a_whole_life, async |node: Node| {
+    let accounts = quick(&node.app);
+    let made = Service::register(&accounts, request(registration(), None)).await.unwrap().into_inner();
+    let again = LogInRequest { username: "ada".into(), password: "a long secret".into() };
+    let logged_in = Service::log_in(&accounts, request(again, None)).await.unwrap().into_inner();
+    assert_eq!((logged_in.user_id, logged_in.first_name.as_str()), (made.user_id, "Ada"));
+    assert_eq!(logged_in.user_role, "ACCOUNT_USER");
+
+    let me = || async { Some(user(&accounts, &logged_in.token).await) };
+    let change = UpdateProfileRequest { email: Some("ada@example.com".into()), ..Default::default() };
+    let changed = Service::update_profile(&accounts, request(change, me().await)).await.unwrap().into_inner();
+    let read = Service::get_profile(&accounts, request(GetProfileRequest {}, me().await)).await.unwrap().into_inner();
+    assert_eq!(read.profile, changed.profile);
+    let profile = read.profile.unwrap();
+    assert_eq!((profile.id, profile.email.as_str(), profile.preferred_store), (made.user_id, "ada@example.com", None));
+    assert_eq!(profile.source_node_number, Some(1_000));
+
+    let out = user(&accounts, &made.token).await;
+    let left = Service::log_out(&accounts, request(LogOutRequest {}, Some(out))).await.unwrap().into_inner();
+    assert_eq!(left.detail, "Logged out.");
+    let change =
+        ChangePasswordRequest { current_password: "a long secret".into(), new_password: "a new secret".into() };
+    let token = Service::change_password(&accounts, request(change, me().await)).await.unwrap().into_inner().token;
+    let me = user(&accounts, &token).await;
+    let delete = DeleteAccountRequest { password: "a new secret".into() };
+    Service::delete_account(&accounts, request(delete, Some(me))).await.unwrap();
+    refused(&accounts, &token).await;
+});
+
+on_both!(what_is_missing_is_said, async |node: Node| {
+    let accounts = quick(&node.app);
+    let bad = RegisterRequest { username: " ".into(), password: "short".into(), ..Default::default() };
+    let failure = Failure::from(&Service::register(&accounts, request(bad, None)).await.err().unwrap());
+    let fields: Vec<&str> = failure.fields.iter().map(|(field, _)| field.as_str()).collect();
+    assert_eq!((failure.code, fields), (Code::Invalid, vec!["username", "password"]));
+    assert_eq!(code(Service::log_in(&accounts, request(LogInRequest::default(), None)).await), Code::Invalid);
+
+    assert_eq!(code(Service::log_out(&accounts, request(LogOutRequest {}, None)).await), Code::NotAuthenticated);
+    let read = Service::get_profile(&accounts, request(GetProfileRequest {}, None)).await;
+    assert_eq!(code(read), Code::NotAuthenticated);
+    let change = Service::update_profile(&accounts, request(UpdateProfileRequest::default(), None)).await;
+    assert_eq!(code(change), Code::NotAuthenticated);
+    let change = Service::change_password(&accounts, request(ChangePasswordRequest::default(), None)).await;
+    assert_eq!(code(change), Code::NotAuthenticated);
+    let delete = Service::delete_account(&accounts, request(DeleteAccountRequest::default(), None)).await;
+    assert_eq!(code(delete), Code::NotAuthenticated);
+    // A server that put no actor in is at fault itself.
+    assert_eq!(code(Service::register(&accounts, Request::new(registration())).await), Code::Internal);
+});
