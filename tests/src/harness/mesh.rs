@@ -13,11 +13,7 @@ use codepop_proto::nodes::{
 use tempfile::TempDir;
 use tonic::transport::Channel;
 
-use super::{
-    Backend, Gateway, Node, Operator, PostgresDatabase, Spec, check, eventually,
-    node::Common,
-    programs::run,
-};
+use super::{Backend, Gateway, Node, Operator, PostgresDatabase, Spec, check, eventually, node::Common, programs::run};
 use crate::faults::{Fault, Processes, Proxy};
 
 /// Time for a mesh to have everything everywhere: generous, because only a fault takes it.
@@ -43,13 +39,8 @@ impl Builder {
 
     /// One hub (node 0) and so many stores around it.
     pub fn with(stores: usize) -> Self {
-        let hub = Spec {
-            name: "hub".to_owned(),
-            kind: "SUPPLY_HUB",
-            region: "C",
-            place: (41.74, -111.83),
-            seeds: vec![],
-        };
+        let hub =
+            Spec { name: "hub".to_owned(), kind: "SUPPLY_HUB", region: "C", place: (41.74, -111.83), seeds: vec![] };
         Self::of(std::iter::once(hub).chain((1..=stores).map(|number| store(number, vec![0]))).collect())
     }
 

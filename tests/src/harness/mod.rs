@@ -9,13 +9,15 @@ mod gateway;
 mod mesh;
 mod node;
 mod operator;
+mod people;
 pub mod programs;
 mod stranger;
 
 pub use databases::{Backend, PostgresDatabase};
 pub use eventually::{check, eventually};
 pub use gateway::{Answer, Gateway};
-pub use mesh::{Builder, Mesh};
+pub use mesh::{Builder, Digests, Mesh, SETTLE_TIMEOUT, store};
 pub use node::{Node, Spec};
 pub use operator::Operator;
+pub use people::PASSWORD;
 pub use stranger::{Saying, Session, Stranger};
