@@ -82,7 +82,7 @@ async fn a_database_that_was_copied_back_refuses_writes_and_says_why() {
     .await;
     assert!(why.contains("older") || why.contains("restored"), "{why}");
     let refused = mesh.try_sign_up(1, "too-late").await.unwrap_err();
-    assert_eq!(refused.code(), Code::Unavailable, "{refused}");
+    assert_eq!(refused.code(), Code::FailedPrecondition, "{refused}");
     assert!(!mesh.status(1).await.node.unwrap().is_active);
     // Reading goes on, and so do the others.
     mesh.log_in(1, "before-the-copy").await.unwrap();
