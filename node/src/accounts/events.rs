@@ -111,6 +111,17 @@ impl Change<'_> {
             row.name_hlc = stamp.hlc.to_sql();
             row.name_origin = Id(stamp.origin);
         }
+        self.merge_others(&mut merge, &mut row);
+        let (clocks, live) = merge.settle(tx).await?;
+        row.clocks = clocks;
+        store::save_user(tx, &row).await?;
+        if claimed != (row.name_hlc, row.name_origin) {
+            note_collision(tx, &row, stamp).await?;
+        }
+        Ok(live)
+    }
+
+    fn merge_others(&self, merge: &mut Merge, row: &mut store::User) {
         let texts = [
             (FIRST_NAME, self.first_name, &mut row.first_name),
             (LAST_NAME, self.last_name, &mut row.last_name),
@@ -133,13 +144,6 @@ impl Change<'_> {
         {
             row.created_at = Time(created_at);
         }
-        let (clocks, live) = merge.settle(tx).await?;
-        row.clocks = clocks;
-        store::save_user(tx, &row).await?;
-        if claimed != (row.name_hlc, row.name_origin) {
-            note_collision(tx, &row, stamp).await?;
-        }
-        Ok(live)
     }
 }
 
@@ -330,7 +334,7 @@ impl Replicated for UserDeleted {
         let mut merge = Merge::new(&clocks, stamp)?;
         if merge.takes(DELETED) {
             row.deleted = true;
-            let (key, hlc, origin) = self.claim(stamp)?;
+            let (key, hlc, origin) = claim(self, stamp)?;
             (row.name_key, row.name_hlc, row.name_origin) = (key, hlc.to_sql(), Id(origin));
         }
         let (clocks, live) = merge.settle(tx).await?;
@@ -343,22 +347,15 @@ impl Replicated for UserDeleted {
     }
 }
 
-/// Reads the claim that a deleted account leaves behind.
-trait Claim {
-    /// Key, time and origin.
-    fn claim(&self, stamp: &Stamp) -> Result<(Vec<u8>, Hlc, Uuid), Error>;
-}
-
-impl Claim for UserDeleted {
-    fn claim(&self, stamp: &Stamp) -> Result<(Vec<u8>, Hlc, Uuid), Error> {
-        if self.name_key.is_empty() {
-            return Ok((Vec::new(), Hlc(0), Uuid::nil()));
-        }
-        let origin =
-            Uuid::from_slice(&self.name_origin).map_err(|_| Error::Unfit("the claim's origin is not a UUID"))?;
-        if self.name_key.len() != 32 || self.name_hlc > stamp.hlc.0 {
-            return Err(Error::Unfit("the claim on the name makes no sense"));
-        }
-        Ok((self.name_key.clone(), Hlc(self.name_hlc), origin))
+/// Reads the claim that a deleted account leaves behind: key, time and origin.
+fn claim(deleted: &UserDeleted, stamp: &Stamp) -> Result<(Vec<u8>, Hlc, Uuid), Error> {
+    if deleted.name_key.is_empty() {
+        return Ok((Vec::new(), Hlc(0), Uuid::nil()));
     }
+    let origin =
+        Uuid::from_slice(&deleted.name_origin).map_err(|_| Error::Unfit("the claim's origin is not a UUID"))?;
+    if deleted.name_key.len() != 32 || deleted.name_hlc > stamp.hlc.0 {
+        return Err(Error::Unfit("the claim on the name makes no sense"));
+    }
+    Ok((deleted.name_key.clone(), Hlc(deleted.name_hlc), origin))
 }

@@ -76,6 +76,13 @@ impl Outcome {
         Self { state: State::Applied, reason: None, live: 0, erase: true }
     }
 
+    /// As it is, but without the body: for what is withheld about a deleted user.
+    #[must_use]
+    pub fn without_body(mut self) -> Self {
+        self.erase = true;
+        self
+    }
+
     /// Not applied.
     pub fn withheld(state: State, reason: impl Into<String>) -> Self {
         Self { state, reason: Some(reason.into()), live: 0, erase: false }
@@ -225,11 +232,13 @@ pub async fn quarantined(tx: &mut Tx, reason: Option<&str>) -> Result<Vec<Withhe
 /// Empties the bodies of all events about a user, but for the kinds that say nothing personal. The emptied hold no field
 /// any more.
 pub async fn erase_about(tx: &mut Tx, subject: i64, but: &[&str]) -> Result<(), Error> {
+    use diesel::BoolExpressionMethods as _;
     on!(tx, conn => diesel::update(
             events::table
                 .filter(events::subject.eq(subject))
                 .filter(events::kind.ne_all(but.iter().copied()))
-                .filter(events::body.ne(Vec::<u8>::new())),
+                // What came without a body, before it was known why, waits no longer.
+                .filter(events::body.ne(Vec::<u8>::new()).or(events::state.eq(State::Quarantined as i16))),
         )
         .set((
             events::body.eq(Vec::<u8>::new()),

@@ -3,7 +3,9 @@
 
 pub mod access;
 mod contract;
+mod gauges;
 mod nodes;
+mod observe;
 mod operator;
 
 use std::{sync::Arc, time::Duration};
@@ -43,6 +45,9 @@ const CONCURRENCY_MAX: usize = 128;
 /// Largest header list taken, in bytes.
 const HEADERS_MAX: u32 = 32 * 1_024;
 
+/// Longest time until an answer begins, for callers that set no deadline; gateways set ten seconds.
+const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// A connection that is silent for so long is asked whether it is alive.
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(20);
 
@@ -68,6 +73,7 @@ pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) ->
     let gate = Gate { authenticator, links: links.clone(), me: Arc::new(app.author().id.clone()) };
     let (health, health_service) = tonic_health::server::health_reporter();
     tokio::spawn(report_health(app.clone(), health));
+    tokio::spawn(gauges::keep(app.clone(), links.clone(), stop.clone()));
     let reflection =
         || tonic_reflection::server::Builder::configure().register_encoded_file_descriptor_set(DESCRIPTORS);
 
@@ -83,6 +89,8 @@ pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) ->
         .http2_keepalive_interval(Some(KEEPALIVE_EVERY))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
         .http2_max_header_list_size(HEADERS_MAX)
+        .timeout(CALL_TIMEOUT)
+        .layer(observe::ObserveLayer)
         .layer(GateLayer(gate))
         .add_service(health_service)
         .add_service(reflection().build_v1()?)

@@ -155,3 +155,6 @@ impl Tx {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::{
     AsyncConnection, AsyncPgConnection, SimpleAsyncConnection,
     pooled_connection::{
-        AsyncDieselConnectionManager, ManagerConfig,
+        AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod,
         deadpool::{Object, Pool},
     },
 };
@@ -101,6 +101,8 @@ impl Connections {
             }
             Location::Postgres(url) => {
                 let mut config = ManagerConfig::default();
+                // A server that was restarted leaves dead connections behind: each is tried before it is lent.
+                config.recycling_method = RecyclingMethod::Verified;
                 config.custom_setup = Box::new(move |url| open_postgres(url, lock).boxed());
                 let manager = AsyncDieselConnectionManager::new_with_config(url, config);
                 Self::Postgres(Pool::builder(manager).max_size(size).build().map_err(built)?)
@@ -132,10 +134,11 @@ impl Conn {
 
     /// Runs statements without results.
     pub(crate) async fn batch(&mut self, sql: &str) -> Result<(), Error> {
-        Ok(match self {
-            Self::Sqlite(object) => object.batch_execute(sql).await?,
-            Self::Postgres(object) => object.batch_execute(sql).await?,
-        })
+        let done = match self {
+            Self::Sqlite(object) => object.batch_execute(sql).await,
+            Self::Postgres(object) => object.batch_execute(sql).await,
+        };
+        done.map_err(Error::from)
     }
 }
 

@@ -36,7 +36,9 @@ on_both!(two_claims_on_a_name_both_go_on, async |first: Node| {
         let numbered = log_in(accounts, &loser.username, "the late secret").await.unwrap();
         assert_eq!((numbered.user, numbered.notice), (late.user, None));
         assert!(log_in(accounts, &loser.username, "the early secret").await.is_err());
-        let claims = account_numbers(&accounts.app, Lookup::NameKey(name::key("test", "ada"))).await.unwrap();
+        let lookup = Lookup::NameKey(name::key("test", "ada"));
+        let claims = accounts.app.read(move |tx| Box::pin(async move { account_numbers(tx, &lookup).await })).await;
+        let claims = claims.map_err(|error: storage::Error| error).unwrap();
         assert_eq!(claims, [early.user, late.user]);
     }
     // The early claim outlives its account.
@@ -147,6 +149,11 @@ on_both!(staff_accounts_stay_with_the_hubs, async |store: Node| {
     assert_eq!(user(&at_store, &token).await.number, number);
     equal(&[&hub, &store, &other], Audience::Everyone).await;
     equal(&[&hub, &other], Audience::Hubs).await;
+    // What hubs alone see ends no session: stores could not follow.
+    let quiet = CredentialSet { user: number, password_hash: "x".into(), ends_sessions: true };
+    let said = hub.db.write(move |tx| Box::pin(async move { journal::emit(tx, &Audience::Hubs, &quiet).await }));
+    said.await.map_err(|error: journal::Error| error).unwrap();
+    equal(&[&hub, &store, &other], Audience::Everyone).await;
     let held = store.db.read(move |tx| Box::pin(store::credential(tx, number))).await;
     assert_eq!(held.map_err(|error: storage::Error| error).unwrap().unwrap().password_hash, "");
 });
@@ -164,4 +171,20 @@ on_both!(roles_count_where_their_user_shows_a_token, async |node: Node| {
     let taken = node.db.write(move |tx| Box::pin(async move { roles::revoke(tx, given, &place, 0).await })).await;
     assert!(taken.unwrap());
     assert_eq!(user(&accounts, &made.token).await.grants, []);
+});
+
+on_both!(a_customer_and_staff_may_share_a_name, async |store: Node| {
+    let hub = Node::sqlite_as(testing::name(1, "C")).await;
+    let (at_store, at_hub) = (quick(&store.app), quick(&hub.app));
+    let customer = register(&at_store, "sam", "the customers secret").await.user;
+    let staff = at_hub.create_staff(&permit(), new_account("Sam", "the staffs secret")).await.unwrap();
+    exchange_all(&[&hub, &store]).await;
+    // The store knows the customer's password; for any other it sends to the hub, which knows both.
+    assert_eq!(log_in(&at_store, "sam", "the customers secret").await.unwrap().user, customer);
+    assert_eq!(log_in(&at_store, "sam", "the staffs secret").await.unwrap_err().code, Code::AskHub);
+    assert_eq!(log_in(&at_store, "sam", "wrong").await.unwrap_err().code, Code::AskHub);
+    assert_eq!(log_in(&at_hub, "sam", "the customers secret").await.unwrap().user, customer);
+    let logged_in = log_in(&at_hub, "sam", "the staffs secret").await.unwrap();
+    assert_eq!((logged_in.user, logged_in.username), (staff, format!("Sam~{staff}")));
+    assert_eq!(log_in(&at_hub, "sam", "wrong").await.unwrap_err().code, Code::LoginFailed);
 });

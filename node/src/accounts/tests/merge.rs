@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Sets of events that are tried on each database.
-const CASES: usize = 40;
+const CASES: usize = 60;
 
 /// An event about some user.
 #[derive(Clone, Debug)]
@@ -86,7 +86,7 @@ fn event() -> impl Strategy<Value = About> {
         3 => registered,
         4 => profile,
         3 => credential,
-        1 => session,
+        3 => session,
         1 => Just(About::Sessions(SessionsEnded::default())),
         2 => status,
         1 => deleted,
@@ -127,7 +127,7 @@ async fn apply_all(db: &Db, user: i64, events: Vec<(About, Stamp)>) -> Rows {
 
 on_both!(order_and_repetition_change_nothing, async |node: Node| {
     let mut runner = TestRunner::deterministic();
-    let set = prop::collection::vec((event(), 5_u64..9, 0_u128..3), 1..12);
+    let set = prop::collection::vec((event(), 5_u64..9, 0_u128..3), 1..16);
     let order = any::<prop::sample::Index>();
     for case in 0..CASES as i64 {
         let events: Vec<(About, Stamp)> = set

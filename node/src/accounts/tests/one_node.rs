@@ -170,20 +170,17 @@ on_both!(guessing_slows_down_at_one_address, async |node: Node| {
     elsewhere.unwrap();
 });
 
-/// Answers after a while, like peers that do not know the account.
-struct Slow(Duration);
+/// Never answers, like peers that are stuck.
+struct Stuck;
 
-impl AccountFinder for Slow {
+impl AccountFinder for Stuck {
     fn find(&self, _account: Lookup) -> BoxFuture<'_, bool> {
-        Box::pin(async {
-            tokio::time::sleep(self.0).await;
-            false
-        })
+        Box::pin(std::future::pending())
     }
 }
 
 on_both!(failures_take_the_same_time, async |node: Node| {
-    let app = App { finder: Arc::new(Slow(Duration::from_millis(700))), ..node.app.clone() };
+    let app = App { finder: Arc::new(Stuck), ..node.app.clone() };
     // As long as in earnest: hashing takes its time on a machine that runs other tests.
     let accounts = Accounts::new(app);
     for name in ["known", "disabled", "deleted", "django"] {
@@ -227,6 +224,34 @@ on_both!(failures_take_the_same_time, async |node: Node| {
     let start = Instant::now();
     log_in(&accounts, "known", "a long secret").await.unwrap();
     assert!(start.elapsed() < FAILURE_TIME);
+});
+
+on_both!(a_user_whom_nobody_knows_has_no_good_token, async |node: Node| {
+    let accounts = quick(&App { finder: Arc::new(Stuck), ..node.app.clone() });
+    let now = node.app.clock().wall();
+    let nobody = token::issue(node.app.author(), &token::Claims::new(901_000, Hlc(0), now)).unwrap();
+    let start = Instant::now();
+    refused(&accounts, &nobody).await;
+    assert!(start.elapsed() < FAILURE_TIME);
+});
+
+on_both!(what_is_settled_as_erased_loses_its_body, async |node: Node| {
+    let said = ProfileChanged { user: 101_000, email: Some("ada@example.com".into()), ..ProfileChanged::default() };
+    let stamp = say(&node.db, said).await.unwrap();
+    let settle = |outcome: journal::Outcome| {
+        node.db.write(move |tx| Box::pin(async move { entries::settle(tx, stamp.stream, stamp.seq, &outcome).await }))
+    };
+    let waiting = journal::Outcome::withheld(journal::State::Quarantined, "waits");
+    settle(waiting.clone()).await.map_err(|error: storage::Error| error).unwrap();
+    assert!(events(&node.db, stamp.stream).await[0].message().is_some());
+    settle(waiting.without_body()).await.map_err(|error: storage::Error| error).unwrap();
+    assert!(events(&node.db, stamp.stream).await[0].message().is_none());
+    // Once it is known that the user is deleted, it waits no longer.
+    let counts =
+        async || node.db.read(|tx| Box::pin(entries::counts(tx))).await.map_err(|e: storage::Error| e).unwrap();
+    assert_eq!(counts().await, (1, 1, 0));
+    say(&node.db, UserDeleted { user: 101_000, ..UserDeleted::default() }).await.unwrap();
+    assert_eq!(counts().await, (2, 0, 0));
 });
 
 on_both!(tokens_are_held_against_the_rows, async |node: Node| {

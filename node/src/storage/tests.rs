@@ -1,0 +1,162 @@
+//! The settings on which promises hang, and the twins of migrations.
+
+use std::collections::BTreeMap;
+
+use diesel::{
+    QueryableByName, sql_query,
+    sql_types::{Integer, Text},
+};
+use diesel_async::RunQueryDsl as _;
+
+use super::*;
+use crate::{on, testing::Node};
+
+#[derive(QueryableByName)]
+struct Number {
+    #[diesel(sql_type = Integer)]
+    value: i32,
+}
+
+#[derive(QueryableByName)]
+struct Word {
+    #[diesel(sql_type = Text)]
+    value: String,
+}
+
+async fn pragma(tx: &mut Tx, name: &str) -> i32 {
+    let sql = format!("SELECT CAST({name} AS INTEGER) AS value FROM pragma_{name}");
+    on!(tx, conn => sql_query(sql).get_result::<Number>(conn).await).unwrap().value
+}
+
+async fn assert_sqlite_is_durable(tx: &mut Tx) {
+    // 2 is FULL: a commit waits for the disk.
+    assert_eq!(pragma(tx, "synchronous").await, 2);
+    assert_eq!(pragma(tx, "foreign_keys").await, 1);
+    assert_eq!(pragma(tx, "secure_delete").await, 1);
+    let mode = on!(tx, conn => sql_query("SELECT journal_mode AS value FROM pragma_journal_mode")
+        .get_result::<Word>(conn)
+        .await);
+    assert_eq!(mode.unwrap().value, "wal");
+}
+
+#[tokio::test]
+async fn sqlite_syncs_what_it_acknowledges() {
+    let node = Node::sqlite().await;
+    let checked = async |tx: &mut Tx| assert_sqlite_is_durable(tx).await;
+    node.db
+        .read(|tx| {
+            Box::pin(async move {
+                checked(tx).await;
+                Ok::<_, Error>(())
+            })
+        })
+        .await
+        .unwrap();
+    let checked = async |tx: &mut Tx| assert_sqlite_is_durable(tx).await;
+    node.db
+        .write(move |tx| {
+            Box::pin(async move {
+                checked(tx).await;
+                Ok::<_, Error>(())
+            })
+        })
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn postgres_syncs_what_it_acknowledges() {
+    let node = Node::postgres().await;
+    for (name, expected) in [("synchronous_commit", "on"), ("fsync", "on"), ("full_page_writes", "on")] {
+        let sql = format!("SELECT current_setting('{name}') AS value");
+        let value = node
+            .db
+            .write(move |tx| {
+                Box::pin(async move { Ok::<_, Error>(on!(tx, conn => sql_query(sql).get_result::<Word>(conn).await)?) })
+            })
+            .await
+            .unwrap();
+        assert_eq!(value.value, expected, "{name}");
+    }
+}
+
+#[derive(QueryableByName)]
+struct Column {
+    #[diesel(sql_type = Text)]
+    table_name: String,
+    #[diesel(sql_type = Text)]
+    column_name: String,
+    #[diesel(sql_type = Text)]
+    kind: String,
+    #[diesel(sql_type = Integer)]
+    required: i32,
+}
+
+/// Tables of the migrations, by column: kind and whether a value is required.
+type Schema = BTreeMap<(String, String), (&'static str, bool)>;
+
+async fn schema(node: &Node, sql: &'static str) -> Schema {
+    let columns = node
+        .db
+        .read(move |tx| {
+            Box::pin(async move { Ok::<_, Error>(on!(tx, conn => sql_query(sql).load::<Column>(conn).await)?) })
+        })
+        .await
+        .unwrap();
+    columns
+        .into_iter()
+        .filter(|column| column.table_name != "__diesel_schema_migrations")
+        .map(|column| {
+            let kind = match column.kind.as_str() {
+                "INTEGER" | "integer" | "bigint" | "smallint" | "timestamp with time zone" => "whole number",
+                "BLOB" | "bytea" | "uuid" => "bytes",
+                "TEXT" | "text" => "text",
+                "BOOLEAN" | "boolean" => "boolean",
+                "DOUBLE" | "double precision" => "number",
+                other => panic!("{}.{}: {other}", column.table_name, column.column_name),
+            };
+            ((column.table_name, column.column_name), (kind, column.required == 1))
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn twin_migrations_make_one_schema() {
+    let sqlite = schema(
+        &Node::sqlite().await,
+        "SELECT m.name AS table_name, c.name AS column_name, c.type AS kind, c.\"notnull\" AS required
+         FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE m.type = 'table'",
+    )
+    .await;
+    let postgres = schema(
+        &Node::postgres().await,
+        "SELECT table_name::text, column_name::text, data_type::text AS kind,
+                CASE is_nullable WHEN 'NO' THEN 1 ELSE 0 END AS required
+         FROM information_schema.columns WHERE table_schema = 'public'",
+    )
+    .await;
+    assert!(sqlite.len() > 100);
+    assert_eq!(sqlite, postgres);
+}
+
+#[tokio::test]
+async fn a_database_of_a_newer_program_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let location = Location::Sqlite(folder.path().join("node.db"));
+    let open = async || {
+        let author = Arc::new(crate::testing::author(crate::testing::name(1_000, "C")));
+        Db::open(&location, Arc::new(Clock::new(author.id.uuid)), author).await
+    };
+    let (db, migrated) = open().await.unwrap();
+    assert!(!migrated.is_empty());
+    db.write(|tx| {
+        Box::pin(async move {
+            let sql = "INSERT INTO __diesel_schema_migrations (version) VALUES ('29991231000000')";
+            Ok::<_, Error>(on!(tx, conn => sql_query(sql).execute(conn).await)?)
+        })
+    })
+    .await
+    .unwrap();
+    drop(db);
+    assert!(matches!(open().await, Err(Error::Newer(version)) if version == "29991231000000"));
+}
