@@ -12,12 +12,13 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    accounts,
     app::App,
     clock::Clock,
     config::{Database, RunConfig},
     identity::{Author, DataLock, NodeIdentity, NodeSettings},
     journal::{entries, streams},
-    mesh::{heartbeat, links::Links, registry},
+    mesh::{heartbeat, links::Links, registry, sightings},
     replication::{
         accept,
         apply::{self, CLOCK_AHEAD},
@@ -32,6 +33,12 @@ use crate::{
 
 /// How often events that wait for the clock are tried again.
 const RETRY_EVERY: Duration = Duration::from_secs(5);
+
+/// How often it is kept when nodes were last heard.
+const KEEP_SIGHTINGS_EVERY: Duration = Duration::from_secs(30);
+
+/// How often records of ended sessions whose tokens have run out are dropped.
+const FORGET_EXPIRED_EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// How long requests under way may take once the node is told to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -53,6 +60,8 @@ pub(super) async fn run(config: RunConfig) -> Result<()> {
     tokio::spawn(retry_late(db.clone(), stop.clone()));
 
     let links = Links::new(author.id.clone());
+    links.restore(db.read(|tx| Box::pin(sightings::load(tx))).await.context("read when nodes were last heard")?);
+    tokio::spawn(keep_sightings(db.clone(), links.clone(), stop.clone()));
     let dialler = Dialler {
         replicator: Replicator::new(db.clone(), links.clone()),
         heartbeats: heartbeat::Config { interval: config.heartbeat_interval, down_after: config.peer_down_after },
@@ -71,6 +80,7 @@ pub(super) async fn run(config: RunConfig) -> Result<()> {
     }
     stores::describe_self(&app, described(&config)?).await.context("describe the node")?;
     tokio::spawn(forget_deleted(app.db.clone(), stop.clone()));
+    tokio::spawn(forget_expired(app.db.clone(), stop.clone()));
     let parts = Parts { created_at: settings.created_at, dialler, app };
     let serving = server::serve(parts, incoming, stop.clone());
     tokio::select! {
@@ -159,6 +169,30 @@ async fn forget_deleted(db: Db, stop: CancellationToken) {
             tracing::error!(error = %error, "rows about deleted users could not be dropped; trying at the next erasure");
         }
         if stop.run_until_cancelled(erasures.changed()).await.is_none_or(|changed| changed.is_err()) {
+            return;
+        }
+    }
+}
+
+/// Drops records of ended sessions whose tokens have run out.
+async fn forget_expired(db: Db, stop: CancellationToken) {
+    let mut every = tokio::time::interval(FORGET_EXPIRED_EVERY);
+    while stop.run_until_cancelled(every.tick()).await.is_some() {
+        if let Err(error) = db.receive(|tx| Box::pin(accounts::forget_expired_sessions(tx))).await {
+            tracing::warn!(error = %error, "records of expired sessions could not be dropped");
+        }
+    }
+}
+
+async fn keep_sightings(db: Db, links: Links, stop: CancellationToken) {
+    let mut every = tokio::time::interval(KEEP_SIGHTINGS_EVERY);
+    loop {
+        let stopped = stop.run_until_cancelled(every.tick()).await.is_none();
+        let seen: Vec<_> = links.sightings().iter().map(|(node, sighting)| (*node, sighting.last_seen)).collect();
+        if let Err(error) = db.receive(move |tx| Box::pin(sightings::save(tx, seen))).await {
+            tracing::warn!(error = %error, "when nodes were last heard could not be kept");
+        }
+        if stopped {
             return;
         }
     }

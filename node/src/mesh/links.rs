@@ -108,6 +108,14 @@ impl Links {
         sighting.round_trip = round_trip.or(sighting.round_trip);
     }
 
+    /// Takes over when nodes were last heard before this start.
+    pub fn restore(&self, seen: Vec<(Uuid, DateTime<Utc>)>) {
+        let mut inner = self.lock();
+        for (node, last_seen) in seen {
+            inner.seen.entry(node).or_insert_with(|| Sighting { is_linked: false, ..Sighting::new(last_seen) });
+        }
+    }
+
     /// How replication with a peer stands.
     pub fn measured(&self, peer: Uuid, lag: (u64, u64), delivered: u64, differs: bool) {
         if let Some(sighting) = self.lock().seen.get_mut(&peer) {

@@ -103,13 +103,14 @@ impl Run {
         let mut keys = Keys::new();
         for event in &self.events {
             let id = event.header.key_id;
-            if !keys.contains_key(&id) {
-                let certified = certificate(db, event).await?;
-                if !event.is_of(&certified.id) {
-                    return fault("the key belongs to another than the event's origin");
-                }
-                keys.insert(id, certified);
+            if keys.contains_key(&id) {
+                continue;
             }
+            let certified = certificate(db, event).await?;
+            if !event.is_of(&certified.id) {
+                return fault("the key belongs to another than the event's origin");
+            }
+            keys.insert(id, certified);
         }
         let (events, by_key) = (self.events.clone(), keys.clone());
         let good = tokio::task::spawn_blocking(move || events.iter().all(|event| is_signed(event, &by_key)));
