@@ -44,8 +44,8 @@ impl Answer {
 }
 
 impl Gateway {
-    pub(super) async fn start(root: &Path, pki: &Path, nodes: &str) -> Self {
-        let dir = root.join("gateway");
+    pub(super) async fn start(dir: &Path, pki: &Path, nodes: &str) -> Self {
+        let root = dir.parent().unwrap();
         run("codepop-gateway", root, &["init", "--data-dir", dir.to_str().unwrap()]);
         let request = dir.join("request.json");
         let pki = pki.to_str().unwrap();

@@ -165,11 +165,12 @@ impl Mesh {
         self.nodes[b].proxy.set_for(a, fault);
     }
 
-    /// A gateway that begins with these nodes.
+    /// A gateway that begins with these nodes; the first gateway for them also makes its identity.
     pub async fn gateway(&self, nodes: &[usize]) -> Gateway {
+        let name: Vec<String> = nodes.iter().map(ToString::to_string).collect();
         let urls: Vec<String> =
             nodes.iter().map(|node| format!("https://{}", self.nodes[*node].proxy.address())).collect();
-        Gateway::start(self.root(), self.pki(), &urls.join(",")).await
+        Gateway::start(&self.root().join(format!("gateway-{}", name.join("-"))), self.pki(), &urls.join(",")).await
     }
 
     /// A connection to a node with the operator's certificate, past its proxy.
