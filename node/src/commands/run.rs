@@ -40,6 +40,10 @@ const KEEP_SIGHTINGS_EVERY: Duration = Duration::from_secs(30);
 /// How often records of ended sessions whose tokens have run out are dropped.
 const FORGET_EXPIRED_EVERY: Duration = Duration::from_secs(60 * 60);
 
+/// How long a started node holds its own writes for a peer's confirmation that its database is up to date. A link comes
+/// up in well under a second; with all peers away the store must sell.
+const HOLD_WRITES: Duration = Duration::from_secs(3);
+
 /// How long requests under way may take once the node is told to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -55,7 +59,10 @@ pub(super) async fn run(config: RunConfig) -> Result<()> {
 
     let author = Arc::new(identity.author());
     let db = open(&config, Arc::clone(&author)).await?;
-    announce(&db, &config).await?;
+    let is_alone = db.read(|tx| Box::pin(registry::all(tx))).await.context("read the registry")?.len() <= 1;
+    if !is_alone {
+        db.hold_writes(HOLD_WRITES);
+    }
     accept::retry_quarantined(&db, None).await?;
     tokio::spawn(retry_late(db.clone(), stop.clone()));
 
@@ -70,7 +77,7 @@ pub(super) async fn run(config: RunConfig) -> Result<()> {
         links: links.clone(),
         db: db.clone(),
     };
-    let app = App { finder: Finder::new(dialler.clone()), sightings: Arc::new(links), db };
+    let app = App { finder: Finder::new(dialler.clone()), sightings: Arc::new(links), db: db.clone() };
     let socket = TcpListener::bind(config.listen).await.with_context(|| format!("listen on {}", config.listen))?;
     let security = if config.insecure { Security::Plain } else { Security::Tls(server_config(&identity.credentials)?) };
     let incoming = listen(socket, security)?;
@@ -78,7 +85,17 @@ pub(super) async fn run(config: RunConfig) -> Result<()> {
     if !config.insecure {
         tokio::spawn(dialler.clone().run(config.hub_urls.clone(), stop.clone()));
     }
-    stores::describe_self(&app, described(&config)?).await.context("describe the node")?;
+    let introduction = introduce(app.clone(), announcement(&db, &config), described(&config)?);
+    if is_alone {
+        introduction.await?;
+    } else {
+        // Peers must confirm first that this database is up to date; meanwhile the node serves.
+        tokio::spawn(async move {
+            if let Err(error) = introduction.await {
+                tracing::error!(error = %format!("{error:#}"), "the node could not say what its configuration says");
+            }
+        });
+    }
     tokio::spawn(forget_deleted(app.db.clone(), stop.clone()));
     tokio::spawn(forget_expired(app.db.clone(), stop.clone()));
     let parts = Parts { created_at: settings.created_at, dialler, app };
@@ -134,17 +151,22 @@ async fn open(config: &RunConfig, author: Arc<Author>) -> Result<Db> {
     Ok(db)
 }
 
-async fn announce(db: &Db, config: &RunConfig) -> Result<()> {
-    let announcement = NodeAnnounced {
+/// Says what the configuration says of this node, if there is anything new in it.
+async fn introduce(app: App, announcement: NodeAnnounced, described: stores::Described) -> Result<()> {
+    let announced = app.db.write(move |tx| Box::pin(registry::announce_self(tx, announcement)));
+    announced.await.context("announce the node")?;
+    stores::describe_self(&app, described).await.context("describe the node")
+}
+
+fn announcement(db: &Db, config: &RunConfig) -> NodeAnnounced {
+    NodeAnnounced {
         certificate: db.author().certificate.der.clone(),
         display_name: config.display_name.clone(),
         api_base_url: config.api_url.clone(),
         latitude: config.place.map(|place| place.latitude),
         longitude: config.place.map(|place| place.longitude),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-    };
-    db.write(move |tx| Box::pin(registry::announce_self(tx, announcement))).await.context("announce the node")?;
-    Ok(())
+    }
 }
 
 /// What the stores' list says of this node.

@@ -193,6 +193,9 @@ impl Run<'_> {
             if let Err(end) = self.perform(outputs).await {
                 return end;
             }
+            if self.session().is_confirmed() {
+                self.of.db.release_writes();
+            }
             self.wake.notify_one();
         }
         End::Broken("ended by the peer".to_owned())
