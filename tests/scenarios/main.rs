@@ -24,8 +24,12 @@ macro_rules! on_both {
     };
 }
 
+mod accounts;
 mod cli;
+mod favorites;
+mod foreign;
 mod links;
 mod mesh;
 mod replication;
+mod stores;
 mod tls;

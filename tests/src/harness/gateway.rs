@@ -44,15 +44,15 @@ impl Answer {
 }
 
 impl Gateway {
-    pub(super) async fn start(root: &Path, pki: &Path, nodes: &str) -> Self {
-        let dir = root.join("gateway");
+    pub(super) async fn start(dir: &Path, pki: &Path, nodes: &str, store: &str) -> Self {
+        let root = dir.parent().unwrap();
         run("codepop-gateway", root, &["init", "--data-dir", dir.to_str().unwrap()]);
         let request = dir.join("request.json");
         let pki = pki.to_str().unwrap();
         run("codepop-node", root, &["pki", "issue", request.to_str().unwrap(), "--dir", pki]);
         let mut command = command("codepop-gateway");
         command.args(["run", "--listen", "127.0.0.1:0", "--log-format", "json", "--nodes", nodes]);
-        command.args(["--data-dir", dir.to_str().unwrap()]);
+        command.args(["--store", store, "--data-dir", dir.to_str().unwrap()]);
         let mut program = Program::start(command, &dir.with_extension("log"));
         let line = program.said(START_TIMEOUT, "serving").await;
         let address = line["http.listen"].as_str().unwrap().parse().unwrap();

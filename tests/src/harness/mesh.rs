@@ -10,6 +10,7 @@ use codepop_proto::nodes::{
     Conflict, GetDigestRequest, GetStatusRequest, GetStatusResponse, ListConflictsRequest, Peer,
     nodes_service_client::NodesServiceClient,
 };
+use codepop_shared::identity::Kind;
 use tempfile::TempDir;
 use tonic::transport::Channel;
 
@@ -165,11 +166,15 @@ impl Mesh {
         self.nodes[b].proxy.set_for(a, fault);
     }
 
-    /// A gateway that begins with these nodes.
+    /// A gateway that begins with these nodes and stands at the first of them, if that is a store: it prefers that one.
     pub async fn gateway(&self, nodes: &[usize]) -> Gateway {
+        let name: Vec<String> = nodes.iter().map(ToString::to_string).collect();
         let urls: Vec<String> =
             nodes.iter().map(|node| format!("https://{}", self.nodes[*node].proxy.address())).collect();
-        Gateway::start(self.root(), self.pki(), &urls.join(",")).await
+        let first = &self.nodes[nodes[0]].id;
+        let store = if first.kind == Kind::Store { first.uuid.to_string() } else { String::new() };
+        let dir = self.root().join(format!("gateway-{}", name.join("-")));
+        Gateway::start(&dir, self.pki(), &urls.join(","), &store).await
     }
 
     /// A connection to a node with the operator's certificate, past its proxy.
