@@ -17,7 +17,7 @@ async fn no_store_holds_more_links_than_its_bound() {
     mesh.settled().await;
     for node in 1..=MANY {
         let linked = mesh.status(node).await.peers.iter().filter(|peer| peer.is_linked).count();
-        assert!(linked >= 1 && linked <= STORE_LINKS_MAX, "node {node} holds {linked} links");
+        assert!((1..=STORE_LINKS_MAX).contains(&linked), "node {node} holds {linked} links");
         // Ten nodes are few enough that the bound of the plan itself can be seen: not everybody knows everybody.
         let own_hub = mesh.peer(node, 0).await.unwrap();
         assert!(own_hub.is_linked, "node {node} is not linked to its hub");

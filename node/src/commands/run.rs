@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, anyhow};
 use codepop_proto::mesh::NodeAnnounced;
 use codepop_shared::{
     telemetry::{init_logs, install_recorder, log_filter, serve_metrics},
-    tls::{Security, listen, server_config},
+    tls::{Limits, Security, listen_with, server_config},
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -18,7 +18,7 @@ use crate::{
     config::{Database, RunConfig},
     identity::{Author, DataLock, NodeIdentity, NodeSettings},
     journal::{entries, streams},
-    mesh::{heartbeat, links::Links, registry, sightings},
+    mesh::{heartbeat, links::Links, plan::HUB_LINKS_MAX, registry, sightings},
     replication::{
         accept,
         apply::{self, CLOCK_AHEAD},
@@ -43,6 +43,9 @@ const FORGET_EXPIRED_EVERY: Duration = Duration::from_secs(60 * 60);
 /// How long a started node holds its own writes for a peer's confirmation that its database is up to date. A link comes
 /// up in well under a second; with all peers away the store must sell.
 const HOLD_WRITES: Duration = Duration::from_secs(3);
+
+/// Connections that others may hold open: those of a hub's links and of gateways.
+const CONNECTIONS_MAX: usize = HUB_LINKS_MAX + 1_000;
 
 /// How long requests under way may take once the node is told to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -80,11 +83,9 @@ pub(super) async fn run(config: RunConfig) -> Result<()> {
     let app = App { finder: Finder::new(dialler.clone()), sightings: Arc::new(links), db: db.clone() };
     let socket = TcpListener::bind(config.listen).await.with_context(|| format!("listen on {}", config.listen))?;
     let security = if config.insecure { Security::Plain } else { Security::Tls(server_config(&identity.credentials)?) };
-    let incoming = listen(socket, security)?;
+    let limits = Limits { connections: CONNECTIONS_MAX, ..Limits::default() };
+    let incoming = listen_with(socket, security, limits)?;
     tracing::info!(node = %author.id, listen = %incoming.address(), name = config.display_name, "the node serves");
-    if !config.insecure {
-        tokio::spawn(dialler.clone().run(config.hub_urls.clone(), stop.clone()));
-    }
     let introduction = introduce(app.clone(), announcement(&db, &config), described(&config)?);
     if is_alone {
         introduction.await?;
@@ -95,6 +96,9 @@ pub(super) async fn run(config: RunConfig) -> Result<()> {
                 tracing::error!(error = %format!("{error:#}"), "the node could not say what its configuration says");
             }
         });
+    }
+    if !config.insecure {
+        tokio::spawn(dialler.clone().run(config.hub_urls.clone(), stop.clone()));
     }
     tokio::spawn(forget_deleted(app.db.clone(), stop.clone()));
     tokio::spawn(forget_expired(app.db.clone(), stop.clone()));
