@@ -202,10 +202,8 @@ impl Tx {
     async fn empty_log(&mut self) -> Result<bool, Error> {
         match &mut self.conn {
             Conn::Sqlite(object) => {
-                let busy: i32 = sql_query("SELECT busy FROM pragma_wal_checkpoint('TRUNCATE')")
-                    .get_result::<Checkpoint>(&mut **object)
-                    .await?
-                    .busy;
+                let busy: i32 =
+                    sql_query("PRAGMA wal_checkpoint(TRUNCATE)").get_result::<Checkpoint>(&mut **object).await?.busy;
                 Ok(busy == 0)
             }
             Conn::Postgres(_) => Ok(true),
