@@ -34,6 +34,7 @@ on_both!(
         let (one, two) = (mesh.gateway(&[1]).await, mesh.gateway(&[2]).await);
         let made = sign_up(&one, "ada").await;
         assert!(made["user_id"].as_i64().unwrap() > 100_000, "a JSON number: {made}");
+        mesh.settled().await;
         let token = log_in(&two, "ada", PASSWORD).await.unwrap()["token"].as_str().unwrap().to_owned();
 
         let change = json!({"last_name": "Lovelace"});
@@ -123,6 +124,7 @@ async fn logged_out_or_with_a_new_password_is_so_everywhere() {
     let (one, two) = (mesh.gateway(&[1]).await, mesh.gateway(&[2]).await);
     let first = sign_up(&one, "ada").await["token"].as_str().unwrap().to_owned();
     let token = |answer: Value| answer["token"].as_str().unwrap().to_owned();
+    mesh.settled().await;
     let second = token(log_in(&two, "ada", PASSWORD).await.unwrap());
     two.post("/backend/auth/logout/", Some(&second), json!({})).await.expect(200);
     eventually(SPREAD, "the session is over at store 1", async || {
