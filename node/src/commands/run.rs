@@ -140,13 +140,11 @@ async fn open(config: &RunConfig, author: Arc<Author>) -> Result<Db> {
         })
         .await
         .map_err(|error: storage::Error| error)?;
-    // A wall clock that was set back must not make new events older than old ones.
-    if let Some(latest) = latest
-        && !db.clock().observe(latest)
-    {
-        anyhow::bail!(
-            "this machine's clock is at least half a minute behind this node's last event ({latest:?}): set it right"
-        );
+    if let Some(latest) = latest {
+        if db.clock().is_ahead(latest) {
+            tracing::warn!(latest = ?latest, "this machine's clock is behind this node's last event: peers may hold its events back until theirs get there");
+        }
+        db.clock().resume(latest);
     }
     Ok(db)
 }

@@ -220,26 +220,27 @@ pub async fn singles(db: &Db, signed: Vec<SignedEvent>) -> Result<usize, Error> 
 }
 
 /// Tries quarantined events again: all of them at start (this may be a newer program), later those that waited for the
-/// clock. Returns how many are applied now.
+/// clock. Returns how many are not quarantined any more.
 pub async fn retry_quarantined(db: &Db, reason: Option<&'static str>) -> Result<usize, Error> {
-    let waiting = db.read(|tx| Box::pin(entries::quarantined(tx, reason))).await?;
-    if waiting.is_empty() {
-        return Ok(0);
+    let (mut settled, mut after) = (0, (0, 0));
+    loop {
+        let waiting = db.read(move |tx| Box::pin(entries::quarantined(tx, reason, after))).await?;
+        let Some(last) = waiting.last() else { return Ok(settled) };
+        after = (last.stamp.stream, last.stamp.seq);
+        settled += db.receive(move |tx| Box::pin(async move { retry(tx, waiting).await })).await?;
     }
-    db.receive(move |tx| {
-        Box::pin(async move {
-            let mut applied = 0;
-            for held in waiting {
-                let Ok(event) = Event::parse(held.event) else { continue };
-                let Some(origin) = registry::find_by_key(tx, event.header.key_id).await? else { continue };
-                let outcome = apply(tx, origin.id(), &event, &held.stamp).await?;
-                if outcome.state != State::Quarantined {
-                    entries::settle(tx, held.stamp.stream, held.stamp.seq, &outcome).await?;
-                    applied += 1;
-                }
-            }
-            Ok::<_, Error>(applied)
-        })
-    })
-    .await
+}
+
+async fn retry(tx: &mut Tx, waiting: Vec<entries::Withheld>) -> Result<usize, Error> {
+    let mut settled = 0;
+    for held in waiting {
+        let Ok(event) = Event::parse(held.event) else { continue };
+        let Some(origin) = registry::find_by_key(tx, event.header.key_id).await? else { continue };
+        let outcome = apply(tx, origin.id(), &event, &held.stamp).await?;
+        if outcome.state != State::Quarantined {
+            entries::settle(tx, held.stamp.stream, held.stamp.seq, &outcome).await?;
+            settled += 1;
+        }
+    }
+    Ok(settled)
 }
