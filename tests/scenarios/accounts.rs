@@ -34,6 +34,7 @@ on_both!(
         let (one, two) = (mesh.gateway(&[1]).await, mesh.gateway(&[2]).await);
         let made = sign_up(&one, "ada").await;
         assert!(made["user_id"].as_i64().unwrap() > 100_000, "a JSON number: {made}");
+        mesh.settled().await;
         let token = log_in(&two, "ada", PASSWORD).await.unwrap()["token"].as_str().unwrap().to_owned();
 
         let change = json!({"last_name": "Lovelace"});
@@ -123,6 +124,7 @@ async fn logged_out_or_with_a_new_password_is_so_everywhere() {
     let (one, two) = (mesh.gateway(&[1]).await, mesh.gateway(&[2]).await);
     let first = sign_up(&one, "ada").await["token"].as_str().unwrap().to_owned();
     let token = |answer: Value| answer["token"].as_str().unwrap().to_owned();
+    mesh.settled().await;
     let second = token(log_in(&two, "ada", PASSWORD).await.unwrap());
     two.post("/backend/auth/logout/", Some(&second), json!({})).await.expect(200);
     eventually(SPREAD, "the session is over at store 1", async || {
@@ -151,30 +153,33 @@ async fn a_deleted_user_is_found_in_no_file_of_any_node() {
     let token = one.post("/backend/auth/register/", None, body).await.expect(201)["token"].as_str().unwrap().to_owned();
     mesh.settled().await;
     for node in 0..=2 {
-        assert!(found_at(&mesh, node, ADDRESS), "node {node} has it before, or this test proves nothing");
+        assert!(found_at(&mesh, node, ADDRESS).is_some(), "node {node} has it before, or this test proves nothing");
     }
     let delete = json!({"password": PASSWORD});
     one.ask(Method::DELETE, "/backend/users/me/", Some(&token), Some(delete)).await.expect(204);
     for node in 0..=2 {
         eventually(SPREAD, &format!("the address is gone from the files of node {node}"), async || {
-            check(!found_at(&mesh, node, ADDRESS), || "it is still there".to_owned())
+            found_at(&mesh, node, ADDRESS).map_or(Ok(()), |file| Err(format!("it is still in {file}")))
         })
         .await;
     }
     mesh.settled().await;
     for node in 0..=2 {
         mesh.stop(node).await;
-        assert!(!found_at(&mesh, node, ADDRESS), "node {node}, stopped");
+        assert_eq!(found_at(&mesh, node, ADDRESS), None, "node {node}, stopped");
     }
 }
 
-/// Whether any file in a node's folder has the words.
-fn found_at(mesh: &Mesh, node: usize, words: &str) -> bool {
+/// The file in a node's folder that has the words, if any.
+fn found_at(mesh: &Mesh, node: usize, words: &str) -> Option<String> {
     let files = std::fs::read_dir(&mesh.nodes[node].dir).unwrap();
-    files.flatten().filter(|file| file.path().is_file()).any(|file| {
-        let content = std::fs::read(file.path()).unwrap();
+    let mut files = files.flatten().map(|file| file.path()).filter(|path| path.is_file());
+    let found = files.find(|path| {
+        // A file of the moment may be gone by now.
+        let content = std::fs::read(path).unwrap_or_default();
         content.windows(words.len()).any(|window| window == words.as_bytes())
-    })
+    });
+    found.map(|path| path.display().to_string())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
