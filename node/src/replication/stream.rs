@@ -18,6 +18,7 @@ use tonic::Status;
 
 use super::{
     accept,
+    outbox::Outbox,
     session::{BATCH_BYTES_MAX, Next, Output, Session, framed},
 };
 use crate::{
@@ -81,7 +82,8 @@ impl Replicator {
             Ok(known) => session.hello(&known),
             Err(error) => return End::Storage(error),
         };
-        let run = Run { of: self, peer, session: Mutex::new(session), wake: Notify::new(), out };
+        let run =
+            Run { of: self, peer, session: Mutex::new(session), outbox: Mutex::default(), wake: Notify::new(), out };
         let end = tokio::select! {
             () = cut.cancelled() => End::Cut,
             end = run.send(hello) => end,
@@ -116,6 +118,8 @@ struct Run<'a> {
     of: &'a Replicator,
     peer: &'a SpiffeId,
     session: Mutex<Session>,
+    /// What is to be said besides events.
+    outbox: Mutex<Outbox>,
     /// Something happened that may allow sending.
     wake: Notify,
     out: mpsc::Sender<ReplicationFrame>,
@@ -124,6 +128,10 @@ struct Run<'a> {
 impl Run<'_> {
     fn session(&self) -> MutexGuard<'_, Session> {
         self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn outbox(&self) -> MutexGuard<'_, Outbox> {
+        self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn send(&self, hello: Frame) -> End {
@@ -150,6 +158,10 @@ impl Run<'_> {
 
     async fn send_what_may_go(&self) -> Result<(), End> {
         loop {
+            let waiting = self.outbox().take();
+            for frame in waiting {
+                self.put(frame).await?;
+            }
             let Some(next) = self.session().next() else { return Ok(()) };
             let events = self.load(&next).await?;
             let (count, last) = (events.len(), next.after + events.len() as u64);
@@ -201,7 +213,7 @@ impl Run<'_> {
     async fn perform(&self, outputs: Vec<Output>) -> Result<(), End> {
         for output in outputs {
             match output {
-                Output::Send(frame) => self.put(frame).await?,
+                Output::Send(frame) => self.post(frame),
                 Output::Accept(events) => self.accept(events).await?,
                 Output::Close(why) => return Err(End::Fault(why.to_owned())),
             }
@@ -223,7 +235,7 @@ impl Run<'_> {
         let outputs = self.session().took_in(count, Some(taken.reached), taken.gap);
         for output in outputs {
             if let Output::Send(frame) = output {
-                self.put(frame).await?;
+                self.post(frame);
             }
         }
         Ok(())
@@ -232,7 +244,7 @@ impl Run<'_> {
     /// The peer has writes of this node that its database has lost, with our own signature.
     async fn fence(&self, audience: &str, have: u64, made: u64) {
         let why = format!(
-            "This node's database is older than what its peers hold of it: stream {audience} ends at {have} here, but this node signed event {made}, which {} holds. \
+            "This node's database is older than what its peers hold of it: stream {audience} ends at {have} here, but {} holds an event {made} of it that this node signed and this database does not have. \
              It was restored from a backup or cloned. It takes no writes until it gets a new certificate (pki issue --replaces).",
             self.peer.uuid
         );
@@ -264,6 +276,12 @@ impl Run<'_> {
                 return end;
             }
         }
+    }
+
+    /// Has a frame sent by the one who sends: reading and ticking never wait for the peer to read.
+    fn post(&self, frame: Frame) {
+        self.outbox().push(frame);
+        self.wake.notify_one();
     }
 
     async fn put(&self, frame: Frame) -> Result<(), End> {
