@@ -249,7 +249,7 @@ impl Dialler {
         let answer =
             timeout(OPEN_TIMEOUT, client.register(introduction)).await.map_err(|_| Failed::Slow)??.into_inner();
         let announcements = answer.announcements.into_iter().take(ANNOUNCEMENTS_MAX).collect();
-        match accept::singles(&self.db, announcements).await {
+        match accept::announcements(&self.db, announcements).await {
             Ok(_) => Ok((client, id)),
             Err(accept::Error::Fault(why)) => Err(Failed::Fault(why)),
             Err(accept::Error::Storage(error)) => Err(error.into()),

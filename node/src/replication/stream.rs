@@ -232,7 +232,14 @@ impl Run<'_> {
         if let Some((have, made)) = taken.forgotten {
             self.fence(&taken.reached.0.1.to_string(), have, made).await;
         }
-        let outputs = self.session().took_in(count, Some(taken.reached), taken.gap);
+        let outputs = {
+            let mut session = self.session();
+            let outputs = session.took_in(count, Some(taken.reached.clone()), taken.gap);
+            if taken.forked {
+                session.prove(taken.reached.0);
+            }
+            outputs
+        };
         for output in outputs {
             if let Output::Send(frame) = output {
                 self.post(frame);
