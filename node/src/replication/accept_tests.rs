@@ -2,7 +2,7 @@
 
 use codepop_proto::{accounts::ProfileChanged, catalog as pb};
 use codepop_shared::identity::SpiffeId;
-use prost::Name;
+use prost::{Message, Name};
 
 use super::*;
 use crate::{
@@ -58,8 +58,6 @@ impl Origin {
     }
 }
 
-use prost::Message;
-
 /// States of the events of a stream, in order.
 async fn states(node: &Node) -> Vec<State> {
     let mut all = node.db.read(|tx| Box::pin(entries::newest(tx, 100))).await.map_err(|e: storage::Error| e).unwrap();
@@ -105,7 +103,6 @@ on_both!(a_cloned_database_that_went_on_is_found_out, async |node: Node| {
     announcements(&node.db, vec![announced.clone()]).await.unwrap();
     let message = pb::FavoriteRemoved { user: 101_000, drink: 7 };
     for _ in 0..2 {
-        let message = message.clone();
         let said = node.db.write(move |tx| {
             Box::pin(async move { crate::journal::emit(tx, &Audience::Everyone, &message).await.map(|_| ()) })
         });
