@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{name, store};
 use crate::{
     clock::Hlc,
-    journal::{Error, Field, Merge, Replicated, Scope, Stamp, conflicts, entries},
+    journal::{Audience, Error, Field, Merge, Replicated, Scope, Stamp, conflicts, entries},
     roles,
     storage::{
         Tx,
@@ -232,6 +232,10 @@ impl Replicated for ProfileChanged {
 impl Replicated for CredentialSet {
     fn scope(&self) -> Scope {
         Scope::Account(self.user)
+    }
+
+    fn is_for(&self, audience: &Audience) -> bool {
+        *audience == if number::is_hub_born(self.user) { Audience::Hubs } else { Audience::Everyone }
     }
 
     fn subject(&self) -> i64 {

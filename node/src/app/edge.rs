@@ -1,7 +1,7 @@
 //! Parsing at the edge: requests are read once into types that cannot hold nonsense, and whoever sent nonsense learns of
 //! all wrong fields at once.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike as _, Utc};
 use codepop_shared::{Code, Failure};
 use prost_types::Timestamp;
 use uuid::Uuid;
@@ -59,7 +59,12 @@ pub fn timestamp(moment: DateTime<Utc>) -> Timestamp {
 pub fn moment(timestamp: &Timestamp) -> Option<DateTime<Utc>> {
     let nanos = u32::try_from(timestamp.nanos).ok()?;
     let exact = DateTime::from_timestamp(timestamp.seconds, nanos)?;
-    DateTime::from_timestamp_micros(exact.timestamp_micros())
+    DateTime::from_timestamp_micros(exact.timestamp_micros()).filter(is_storable)
+}
+
+/// Whether both databases can hold a point of time: they agree on the years 1 to 9999 and differ beyond.
+pub fn is_storable(moment: &DateTime<Utc>) -> bool {
+    (1..=9_999).contains(&moment.year())
 }
 
 /// What the caller is told of a fault of the journal. A fault that only the program can cause is logged here.
@@ -103,5 +108,7 @@ mod tests {
         assert_eq!(moment(&timestamp(now)), Some(now));
         assert_eq!(moment(&Timestamp { seconds: i64::MAX, nanos: 0 }), None);
         assert_eq!(moment(&Timestamp { seconds: 0, nanos: -1 }), None);
+        // 5000 BC: a time for SQLite, none for PostgreSQL.
+        assert_eq!(moment(&Timestamp { seconds: -219_000_000_000, nanos: 0 }), None);
     }
 }

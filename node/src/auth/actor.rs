@@ -10,6 +10,9 @@ use codepop_shared::{
 use tonic::Request;
 use uuid::Uuid;
 
+/// Longest code of a region: a longer one is nobody's, and no key of a table.
+const REGION_MAX: usize = 10;
+
 /// Where a role holds, or where something is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -27,7 +30,11 @@ impl Place {
         match word.split_once(':') {
             None if word == "chain" => Some(Self::Chain),
             Some(("store", uuid)) => Uuid::parse_str(uuid).ok().map(Self::Store),
-            Some(("region", code)) if !code.is_empty() => Some(Self::Region(code.to_owned())),
+            Some(("region", code))
+                if (1..=REGION_MAX).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_alphanumeric()) =>
+            {
+                Some(Self::Region(code.to_owned()))
+            }
             _ => None,
         }
     }

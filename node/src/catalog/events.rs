@@ -11,7 +11,8 @@ use super::{
 };
 use crate::{
     accounts,
-    journal::{Error, Field, Merge, Replicated, Scope, Stamp},
+    app::edge::is_storable,
+    journal::{Audience, Error, Field, Merge, Replicated, Scope, Stamp},
     storage::{Tx, types::Time},
 };
 
@@ -84,6 +85,10 @@ impl Replicated for pb::UserDrinkSaved {
         customers(self.owner, self.recipe.as_ref().map_or(0, |recipe| recipe.drink))
     }
 
+    fn is_for(&self, audience: &Audience) -> bool {
+        matches!(audience, Audience::Region(_))
+    }
+
     fn subject(&self) -> i64 {
         self.owner
     }
@@ -92,7 +97,7 @@ impl Replicated for pb::UserDrinkSaved {
         not_deleted(tx, self.owner).await?;
         let (id, recipe) = content(self.recipe.as_ref(), Some(true))?;
         let owner = owner(self.owner)?;
-        let made = DateTime::from_timestamp_micros(self.created_at_us);
+        let made = DateTime::from_timestamp_micros(self.created_at_us).filter(is_storable);
         let made = made.map(Time).ok_or(Error::Unfit("the time of making is out of range"))?;
         let old = store::user_row(tx, id).await?;
         let mut merge = Merge::new(old.as_ref().map_or(&[], |row| &row.clocks), stamp)?;
@@ -112,6 +117,10 @@ fn owner(number: i64) -> Result<i64, Error> {
 impl Replicated for pb::UserDrinkDeleted {
     fn scope(&self) -> Scope {
         customers(self.owner, self.drink)
+    }
+
+    fn is_for(&self, audience: &Audience) -> bool {
+        matches!(audience, Audience::Region(_))
     }
 
     fn subject(&self) -> i64 {
@@ -197,7 +206,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::{journal::Audience, laws, on_both, testing::Node};
+    use crate::{laws, on_both, testing::Node};
 
     #[derive(Clone, Debug)]
     enum Said {
@@ -295,6 +304,12 @@ mod tests {
             Said::Published(pb::DrinkPublished { recipe: Some(good.clone()) }),
             Said::Saved(pb::UserDrinkSaved { recipe: Some(good.clone()), owner: -1, created_at_us: 0 }),
             Said::Saved(pb::UserDrinkSaved { recipe: Some(good.clone()), owner: 0, created_at_us: i64::MAX }),
+            // 5000 BC: a time for SQLite, none for PostgreSQL.
+            Said::Saved(pb::UserDrinkSaved {
+                recipe: Some(good.clone()),
+                owner: 0,
+                created_at_us: -219_000_000_000_000_000,
+            }),
             Said::Deleted(pb::UserDrinkDeleted { drink: -1, owner: 0 }),
         ];
         let stamp = Stamp { hlc: node.app.clock().tick(), origin: Uuid::nil(), stream: 1, seq: 1 };

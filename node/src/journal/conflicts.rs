@@ -2,7 +2,10 @@
 //! misbehaves.
 
 use chrono::{DateTime, Utc};
-use diesel::{ExpressionMethods as _, Insertable, QueryDsl as _, Queryable, Selectable, SelectableHelper as _};
+use diesel::{
+    ExpressionMethods as _, Insertable, OptionalExtension as _, QueryDsl as _, Queryable, Selectable,
+    SelectableHelper as _,
+};
 use diesel_async::RunQueryDsl as _;
 use uuid::Uuid;
 
@@ -23,7 +26,7 @@ const KEEP: i64 = 10_000;
 #[diesel(table_name = conflicts)]
 pub struct Conflict {
     id: Id,
-    /// `void`, `name_collision`, `bad_event` or `stale_database`.
+    /// `void`, `name_collision`, `bad_event`, `fork` or `stale_database`.
     pub kind: String,
     /// What happened and what was decided; holds nothing personal.
     pub detail: String,
@@ -68,6 +71,18 @@ async fn drop_oldest(tx: &mut Tx) -> Result<(), Error> {
         .await)?;
     on!(tx, conn => diesel::delete(conflicts::table.find(oldest)).execute(conn).await)?;
     Ok(())
+}
+
+/// Whether something of this kind was noted about a stream.
+pub async fn is_noted(tx: &mut Tx, kind: &str, stream: i64) -> Result<bool, Error> {
+    let found: Option<Id> = on!(tx, conn => conflicts::table
+        .filter(conflicts::kind.eq(kind))
+        .filter(conflicts::stream.eq(stream))
+        .select(conflicts::id)
+        .first(conn)
+        .await
+        .optional())?;
+    Ok(found.is_some())
 }
 
 /// The newest entries, newest first.

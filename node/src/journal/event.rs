@@ -159,7 +159,10 @@ impl Header {
         if raw.seq == 0 || i64::try_from(raw.seq).is_err() || previous.is_none() != (raw.seq == 1) {
             return Err(Malformed("seq and previous hash do not fit"));
         }
-        if raw.kind.is_empty() || raw.subject < 0 {
+        let is_name =
+            |kind: &str| kind.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'_');
+        // PostgreSQL holds no NUL in text, and a log no line breaks.
+        if raw.kind.is_empty() || !is_name(&raw.kind) || raw.subject < 0 {
             return Err(Malformed("the kind or the subject is not allowed"));
         }
         Ok(Self {

@@ -2,7 +2,7 @@
 
 use prost::{Message, Name};
 
-use super::{Scope, Stamp};
+use super::{Audience, Scope, Stamp};
 use crate::storage::{self, Tx};
 
 /// Why an event could not be appended or applied.
@@ -39,6 +39,11 @@ pub trait Replicated: Message + Name + Default {
     /// Number of the user whom it is about; 0 for none.
     fn subject(&self) -> i64 {
         0
+    }
+
+    /// Whether it may be said to an audience: to exactly those who hold the rows that it changes.
+    fn is_for(&self, audience: &Audience) -> bool {
+        *audience == Audience::Everyone
     }
 
     /// Merges it into the rows: idempotent, deterministic, without clock or network, touching its own noun alone.

@@ -162,6 +162,17 @@ impl Links {
         self.changes.subscribe()
     }
 
+    /// Waits until a link to a node is up. The coming and going of others does not end it: whoever waits before dialling
+    /// again waits its whole time.
+    pub async fn until_linked(&self, peer: Uuid) {
+        let mut changes = self.changes();
+        while !self.is_linked(peer) {
+            if changes.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
     /// What ends the link that a node dialled, if there is one.
     pub fn accepted(&self, peer: Uuid) -> Option<CancellationToken> {
         self.lock().live.get(&peer).filter(|link| !link.dialled_by_me).map(|link| link.cut.clone())
@@ -260,6 +271,20 @@ mod tests {
         drop(accepted);
         assert!(!at_high.is_linked(low.uuid));
         assert!(!at_high.sightings()[&low.uuid].is_linked);
+    }
+
+    #[tokio::test]
+    async fn waiting_for_one_link_is_not_ended_by_another() {
+        let (low, high) = ordered();
+        let links = Links::new(low);
+        let mut waiting = std::pin::pin!(links.until_linked(high.uuid));
+        assert!(futures::poll!(waiting.as_mut()).is_pending());
+        drop(links.open(&name(1_002, "C"), true).unwrap());
+        // One that came up and went down at once, as when the peer refuses it, is no link either.
+        drop(links.open(&high, true).unwrap());
+        assert!(futures::poll!(waiting.as_mut()).is_pending());
+        let _guard = links.open(&high, false).unwrap();
+        assert!(futures::poll!(waiting.as_mut()).is_ready());
     }
 
     #[test]

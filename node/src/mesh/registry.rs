@@ -15,6 +15,7 @@ use diesel_async::RunQueryDsl as _;
 use uuid::Uuid;
 
 use crate::{
+    app::edge::is_printable,
     journal::{Audience, Error, Field, Merge, Replicated, Scope, Stamp, emit},
     on,
     storage::{self, Tx, schema::nodes, types::Id},
@@ -96,8 +97,10 @@ impl Replicated for NodeAnnounced {
         let certified = Certified::verify(&self.certificate, &tx.author.ca)
             .map_err(|_| Error::Unfit("the certificate is not one of this chain's authority"))?;
         let key_id = certified.key_id().ok_or(Error::Unfit("the certificate binds no event key"))?;
-        if self.display_name.chars().count() > TEXT_MAX || self.api_base_url.len() > TEXT_MAX {
-            return Err(Error::Unfit("the name or the address is longer than allowed"));
+        let texts = [&self.display_name, &self.api_base_url, &self.version];
+        // PostgreSQL holds no NUL in text; what one database refuses is refused on all nodes alike.
+        if texts.iter().any(|text| text.chars().count() > TEXT_MAX || !is_printable(text)) {
+            return Err(Error::Unfit("a text is longer than allowed or has a control character in it"));
         }
         let place = self.latitude.zip(self.longitude).and_then(|(lat, lon)| Place::new(lat, lon));
         let held = by_id(tx, certified.id.uuid).await?;

@@ -5,11 +5,12 @@ use std::{collections::HashMap, sync::Arc};
 
 use codepop_proto::{journal::SignedEvent, mesh::NodeAnnounced};
 use codepop_shared::identity::{Certified, KeyId, SpiffeId};
+use futures::future::BoxFuture;
 use prost::{Message as _, Name as _};
 
-use super::apply::apply;
+use super::apply::{apply, apply_guarded};
 use crate::{
-    journal::{Event, Stamp, State, Stream, StreamKey, conflicts, entries, streams},
+    journal::{Event, Outcome, Stamp, State, Stream, StreamKey, conflicts, entries, streams},
     mesh::registry,
     storage::{self, Db, Tx},
 };
@@ -41,6 +42,16 @@ pub struct Taken {
     /// The batch holds events that this very node signed and does not have: where its stream ends here, and the last
     /// that it once made.
     pub forgotten: Option<(u64, u64)>,
+    /// The origin signed two events of one seq: those after ours are not taken. Other streams go on, or one bad origin
+    /// could part honest nodes from each other.
+    pub forked: bool,
+}
+
+impl Taken {
+    /// Nothing was new; the stream is known up to `head`.
+    fn nothing(key: StreamKey, head: u64) -> Self {
+        Self { reached: (key, head), new: 0, gap: false, forgotten: None, forked: false }
+    }
 }
 
 /// Takes in events of one stream, in order without gaps, that `from` brought.
@@ -51,20 +62,46 @@ pub async fn batch(db: &Db, from: &SpiffeId, signed: Vec<SignedEvent>) -> Result
     if run.key.0 == me.uuid {
         return own(db, run).await;
     }
-    db.receive(move |tx| Box::pin(async move { run.take(tx, &keys).await })).await
+    let (again, same_keys) = (run.clone(), keys.clone());
+    match db.receive(move |tx| Box::pin(async move { run.take(tx, &keys, apply).await })).await {
+        // One event that the database refuses must not hold up the rest: this time each has a savepoint of its own.
+        Err(Error::Storage(error)) if error.is_refusal() => {
+            db.receive(move |tx| Box::pin(async move { again.take(tx, &same_keys, apply_guarded).await })).await
+        }
+        taken => taken,
+    }
 }
 
 /// Our own words come back to us only when this database lost them. They are not taken: the proof is enough.
 async fn own(db: &Db, run: Run) -> Result<Taken, Error> {
     let (origin, audience) = run.key.clone();
-    let stream = db.read(move |tx| Box::pin(async move { streams::find(tx, origin, &audience).await })).await?;
-    let head = stream.map_or(0, |stream: Stream| stream.head);
-    let last = run.events.last().map_or(0, |event| event.header.seq);
-    let forgotten = (last > head).then_some((head, last));
-    Ok(Taken { reached: (run.key, head), new: 0, gap: false, forgotten })
+    let events = run.events;
+    let found = db.read(move |tx| {
+        Box::pin(async move {
+            let stream = streams::find(tx, origin, &audience).await?;
+            let head = stream.as_ref().map_or(0, |stream: &Stream| stream.head);
+            let last = events.last().map_or(0, |event| event.header.seq);
+            let common = events.iter().rev().find(|event| event.header.seq <= head);
+            let other = match (&stream, common) {
+                (Some(stream), Some(event)) => {
+                    let ours = entries::get(tx, stream.id, event.header.seq.cast_signed()).await?;
+                    ours.is_some_and(|ours| ours.header != event.header_bytes).then_some(event.header.seq)
+                }
+                _ => None,
+            };
+            Ok::<_, storage::Error>((head, (last > head).then_some(last).or(other)))
+        })
+    });
+    let (head, made) = found.await?;
+    Ok(Taken { forgotten: made.map(|made| (head, made)), ..Taken::nothing(run.key, head) })
 }
 
+/// Merges one event into the rows.
+type Merge =
+    for<'a> fn(&'a mut Tx, &'a SpiffeId, &'a Event, &'a Stamp) -> BoxFuture<'a, Result<Outcome, storage::Error>>;
+
 /// Events of one stream whose form and chaining are in order.
+#[derive(Clone)]
 struct Run {
     key: StreamKey,
     events: Vec<Event>,
@@ -86,6 +123,9 @@ impl Run {
         }
         for event in &events {
             let header = &event.header;
+            if is_stripped(event) {
+                return fault("an event came without its body, which nobody may erase");
+            }
             if header.chain != me.chain || header.origin != key.0 || header.audience != key.1 {
                 return fault("events of several streams or of another chain in one batch");
             }
@@ -121,24 +161,25 @@ impl Run {
         }
     }
 
-    async fn take(self, tx: &mut Tx, keys: &Keys) -> Result<Taken, Error> {
+    async fn take(self, tx: &mut Tx, keys: &Keys, merge: Merge) -> Result<Taken, Error> {
         let mut stream = streams::find_or_make(tx, self.key.0, &self.key.1).await?;
         let new: Vec<&Event> = self.events.iter().filter(|event| event.header.seq > stream.head).collect();
         let Some(first) = new.first() else {
-            return Ok(Taken { reached: (self.key, stream.head), new: 0, gap: false, forgotten: None });
+            return Ok(Taken::nothing(self.key, stream.head));
         };
         if first.header.seq != stream.head + 1 {
-            return Ok(Taken { reached: (self.key, stream.head), new: 0, gap: true, forgotten: None });
+            return Ok(Taken { gap: true, ..Taken::nothing(self.key, stream.head) });
         }
         if first.header.previous != stream.head_hash {
-            return fault("the stream was forked: its origin signed two events of one seq");
+            note_fork(tx, &stream).await?;
+            return Ok(Taken { forked: true, ..Taken::nothing(self.key, stream.head) });
         }
         for event in &new {
             let Some(certified) = keys.get(&event.header.key_id) else { return fault("an unknown key") };
-            one(tx, &mut stream, event, &certified.id).await?;
+            one(tx, &mut stream, event, &certified.id, merge).await?;
         }
         streams::advance(tx, &stream).await?;
-        Ok(Taken { new: new.len(), reached: (self.key, stream.head), gap: false, forgotten: None })
+        Ok(Taken { new: new.len(), ..Taken::nothing(self.key, stream.head) })
     }
 }
 
@@ -147,10 +188,35 @@ fn is_signed(event: &Event, keys: &Keys) -> bool {
     key.is_some_and(|key| event.is_signed_by(key))
 }
 
+/// Bodies are erased for one reason alone: their user is deleted. Whoever leaves out another one would have it lost here
+/// and at all who hear it from us.
+fn is_stripped(event: &Event) -> bool {
+    event.body.is_empty() && event.header.subject == 0
+}
+
+/// Notes that a stream was forked, once: it is offered again and again.
+async fn note_fork(tx: &mut Tx, stream: &Stream) -> Result<(), storage::Error> {
+    if conflicts::is_noted(tx, "fork", stream.id).await? {
+        return Ok(());
+    }
+    let (origin, seq) = (stream.origin, stream.head);
+    let detail = format!(
+        "node {origin} signed two events {seq} for {}: its key was stolen or its database cloned; nothing after them is taken",
+        stream.audience
+    );
+    conflicts::note(tx, "fork", detail, Some((stream.id, seq.cast_signed()))).await
+}
+
 /// Stores and merges one event that follows the stream's head.
-async fn one(tx: &mut Tx, stream: &mut Stream, event: &Event, origin: &SpiffeId) -> Result<(), storage::Error> {
+async fn one(
+    tx: &mut Tx,
+    stream: &mut Stream,
+    event: &Event,
+    origin: &SpiffeId,
+    merge: Merge,
+) -> Result<(), storage::Error> {
     let stamp = stamp(stream.id, event);
-    let outcome = apply(tx, origin, event, &stamp).await?;
+    let outcome = merge(tx, origin, event, &stamp).await?;
     entries::insert(tx, stream.id, event, &outcome).await?;
     if outcome.state == State::Void {
         let reason = outcome.reason.as_deref().unwrap_or_default();
@@ -189,6 +255,17 @@ fn announced(event: &Event) -> Option<Vec<u8>> {
     Some(NodeAnnounced::decode(event.message()?).ok()?.certificate)
 }
 
+/// Takes in announcements of nodes, as [`singles`], and nothing else: who introduces others has no other say.
+pub async fn announcements(db: &Db, signed: Vec<SignedEvent>) -> Result<usize, Error> {
+    for event in &signed {
+        let event = Event::parse(event.clone()).or_else(|error| fault(error.to_string()))?;
+        if event.header.kind != NodeAnnounced::full_name() {
+            return fault("not an announcement of a node");
+        }
+    }
+    singles(db, signed).await
+}
+
 /// Takes in single live events out of their streams' order: an account that is fetched before its streams arrive. They
 /// are merged now and stored when the stream brings them.
 pub async fn singles(db: &Db, signed: Vec<SignedEvent>) -> Result<usize, Error> {
@@ -196,7 +273,7 @@ pub async fn singles(db: &Db, signed: Vec<SignedEvent>) -> Result<usize, Error> 
     let mut verified = Vec::with_capacity(signed.len());
     for event in signed {
         let event = Event::parse(event).or_else(|error| fault(error.to_string()))?;
-        if event.header.chain != me.chain || !event.header.audience.reaches(&me) {
+        if event.header.chain != me.chain || !event.header.audience.reaches(&me) || is_stripped(&event) {
             return fault("an event that is not for this node");
         }
         let run = Run { key: (event.header.origin, event.header.audience.clone()), events: vec![event] };
@@ -209,7 +286,7 @@ pub async fn singles(db: &Db, signed: Vec<SignedEvent>) -> Result<usize, Error> 
             for (event, certified) in &verified {
                 let stream = streams::find_or_make(tx, event.header.origin, &event.header.audience).await?;
                 if event.header.seq > stream.head && event.header.origin != tx.author.id.uuid {
-                    apply(tx, &certified.id, event, &stamp(stream.id, event)).await?;
+                    apply_guarded(tx, &certified.id, event, &stamp(stream.id, event)).await?;
                 }
             }
             Ok::<_, Error>(())
@@ -222,25 +299,39 @@ pub async fn singles(db: &Db, signed: Vec<SignedEvent>) -> Result<usize, Error> 
 /// Tries quarantined events again: all of them at start (this may be a newer program), later those that waited for the
 /// clock. Returns how many are not quarantined any more.
 pub async fn retry_quarantined(db: &Db, reason: Option<&'static str>) -> Result<usize, Error> {
-    let (mut settled, mut after) = (0, (0, 0));
+    let (mut applied, mut after) = (0, None);
     loop {
-        let waiting = db.read(move |tx| Box::pin(entries::quarantined(tx, reason, after))).await?;
-        let Some(last) = waiting.last() else { return Ok(settled) };
-        after = (last.stamp.stream, last.stamp.seq);
-        settled += db.receive(move |tx| Box::pin(async move { retry(tx, waiting).await })).await?;
+        let waiting = db.read(|tx| Box::pin(entries::quarantined(tx, reason, after))).await?;
+        let Some(last) = waiting.last() else { return Ok(applied) };
+        after = Some(last.stamp);
+        let done = retry(db, waiting).await?;
+        applied += done;
+        // Those that wait for the clock are in order of time: when none of these is due, none after them is.
+        if reason.is_some() && done == 0 {
+            return Ok(applied);
+        }
     }
 }
 
-async fn retry(tx: &mut Tx, waiting: Vec<entries::Withheld>) -> Result<usize, Error> {
-    let mut settled = 0;
-    for held in waiting {
-        let Ok(event) = Event::parse(held.event) else { continue };
-        let Some(origin) = registry::find_by_key(tx, event.header.key_id).await? else { continue };
-        let outcome = apply(tx, origin.id(), &event, &held.stamp).await?;
-        if outcome.state != State::Quarantined {
-            entries::settle(tx, held.stamp.stream, held.stamp.seq, &outcome).await?;
-            settled += 1;
-        }
-    }
-    Ok(settled)
+async fn retry(db: &Db, waiting: Vec<entries::Withheld>) -> Result<usize, Error> {
+    db.receive(move |tx| {
+        Box::pin(async move {
+            let mut applied = 0;
+            for held in waiting {
+                let Ok(event) = Event::parse(held.event) else { continue };
+                let Some(origin) = registry::find_by_key(tx, event.header.key_id).await? else { continue };
+                let outcome = apply_guarded(tx, origin.id(), &event, &held.stamp).await?;
+                if outcome.state != State::Quarantined {
+                    entries::settle(tx, held.stamp.stream, held.stamp.seq, &outcome).await?;
+                    applied += 1;
+                }
+            }
+            Ok::<_, Error>(applied)
+        })
+    })
+    .await
 }
+
+#[cfg(test)]
+#[path = "accept_tests.rs"]
+mod tests;

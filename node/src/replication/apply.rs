@@ -86,18 +86,54 @@ pub async fn digest(tx: &mut Tx, audience: &Audience) -> Result<([u8; 32], u64),
     Ok((hasher.finalize().into(), rows))
 }
 
-/// Merges an accepted event into the rows, or says why not. Only a failing database is an error. Of what is withheld
-/// about a deleted user, the body is not kept.
-pub async fn apply(tx: &mut Tx, origin: &SpiffeId, event: &Event, stamp: &Stamp) -> Result<Outcome, storage::Error> {
-    let outcome = merge(tx, origin, event, stamp).await?;
-    let subject = event.header.subject;
-    if outcome.state != State::Applied && subject != 0 && accounts::is_deleted(tx, subject).await? {
-        return Ok(outcome.without_body());
+/// As [`apply`], behind a savepoint: what the database refuses to hold is undone and waits in quarantine, and the stream
+/// goes on. Two statements more, so for single events and for what failed without it.
+pub fn apply_guarded<'a>(
+    tx: &'a mut Tx,
+    origin: &'a SpiffeId,
+    event: &'a Event,
+    stamp: &'a Stamp,
+) -> BoxFuture<'a, Result<Outcome, storage::Error>> {
+    async move {
+        let before = tx.signals;
+        tx.conn.batch("SAVEPOINT event").await?;
+        match apply(tx, origin, event, stamp).await {
+            Err(error) if error.is_refusal() => {
+                tracing::error!(error = %error, kind = event.header.kind, "an event could not be merged; it waits");
+                tx.conn.batch("ROLLBACK TO SAVEPOINT event; RELEASE SAVEPOINT event").await?;
+                tx.signals = before;
+                Ok(Outcome::withheld(State::Quarantined, "the database refused it"))
+            }
+            outcome => {
+                let outcome = outcome?;
+                tx.conn.batch("RELEASE SAVEPOINT event").await?;
+                Ok(outcome)
+            }
+        }
     }
-    Ok(outcome)
+    .boxed()
 }
 
-async fn merge(tx: &mut Tx, origin: &SpiffeId, event: &Event, stamp: &Stamp) -> Result<Outcome, storage::Error> {
+/// Merges an accepted event into the rows, or says why not. Only a failing database is an error. Of what is withheld
+/// about a deleted user, the body is not kept.
+pub fn apply<'a>(
+    tx: &'a mut Tx,
+    origin: &'a SpiffeId,
+    event: &'a Event,
+    stamp: &'a Stamp,
+) -> BoxFuture<'a, Result<Outcome, storage::Error>> {
+    async move {
+        let outcome = dispatch(tx, origin, event, stamp).await?;
+        let subject = event.header.subject;
+        if outcome.state != State::Applied && subject != 0 && accounts::is_deleted(tx, subject).await? {
+            return Ok(outcome.without_body());
+        }
+        Ok(outcome)
+    }
+    .boxed()
+}
+
+async fn dispatch(tx: &mut Tx, origin: &SpiffeId, event: &Event, stamp: &Stamp) -> Result<Outcome, storage::Error> {
     let header = &event.header;
     if !header.audience.may_be_addressed_by(origin) {
         return Ok(Outcome::withheld(State::Void, "its origin may not address this audience"));
@@ -135,6 +171,10 @@ async fn one<M: Replicated>(
     }
     if !message.scope().allows(origin) {
         return withheld(State::Void, "its origin may not say this");
+    }
+    // What only some nodes hear would leave the others with other rows for ever.
+    if !message.is_for(&event.header.audience) {
+        return withheld(State::Void, "this is not for this audience");
     }
     match message.apply(tx, stamp).await {
         Ok(live) => Ok(Outcome::applied(live)),

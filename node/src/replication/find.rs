@@ -117,7 +117,14 @@ impl Finder {
         }
         let known = self.dialler.db.read(move |tx| Box::pin(registry::find(tx, peer))).await.ok()??;
         let connector = Connector::tls(client_config(&self.dialler.credentials, Expect::Node(peer)).ok()?);
-        let (channel, _) = connector.connect(&known.api_base_url).await.ok()?;
+        // A peer that is gone without a word must not be asked over the same dead connection again and again.
+        let endpoint = connector
+            .endpoint(&known.api_base_url)
+            .ok()?
+            .http2_keep_alive_interval(self.dialler.heartbeats.down_after)
+            .keep_alive_timeout(self.dialler.heartbeats.down_after)
+            .keep_alive_while_idle(true);
+        let (channel, _) = connector.connect_to(endpoint, &known.api_base_url).await.ok()?;
         self.channels.lock().unwrap_or_else(PoisonError::into_inner).insert(peer, channel.clone());
         Some(channel)
     }
@@ -126,7 +133,7 @@ impl Finder {
         let db = &self.dialler.db;
         let announcements = found.announcements.into_iter().take(EVENTS_MAX).collect();
         let events: Vec<SignedEvent> = found.events.into_iter().take(EVENTS_MAX).collect();
-        let taken = match accept::singles(db, announcements).await {
+        let taken = match accept::announcements(db, announcements).await {
             Ok(_) => accept::singles(db, events).await,
             Err(error) => Err(error),
         };

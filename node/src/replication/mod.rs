@@ -7,6 +7,7 @@
 pub mod accept;
 pub mod apply;
 pub mod find;
+mod outbox;
 pub mod peer;
 pub mod rpc;
 pub mod session;

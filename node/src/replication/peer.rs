@@ -15,7 +15,10 @@ use codepop_shared::{
     tls::{Connector, Credentials, Expect, client_config},
 };
 use futures::StreamExt as _;
-use tokio::{sync::mpsc, time::timeout};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, timeout},
+};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code as Grpc, Request, Status, transport::Channel};
@@ -45,6 +48,10 @@ const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The plan is made again at least this often, should a change have been missed.
 const REPLAN_EVERY: Duration = Duration::from_secs(5);
+
+/// A link that lasted so long was good: after it, waits begin at the shortest again. One that a peer ends at once must not
+/// be dialled ten times a second for ever.
+const PROVEN_AFTER: Duration = Duration::from_secs(10);
 
 /// Announcements taken from one answer to Register at the most.
 const ANNOUNCEMENTS_MAX: usize = 2_000;
@@ -209,7 +216,7 @@ impl Dialler {
             };
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
-                _ = changes.changed() => {}
+                () = self.links.until_linked(peer) => {}
             }
         }
     }
@@ -247,7 +254,7 @@ impl Dialler {
         let answer =
             timeout(OPEN_TIMEOUT, client.register(introduction)).await.map_err(|_| Failed::Slow)??.into_inner();
         let announcements = answer.announcements.into_iter().take(ANNOUNCEMENTS_MAX).collect();
-        match accept::singles(&self.db, announcements).await {
+        match accept::announcements(&self.db, announcements).await {
             Ok(_) => Ok((client, id)),
             Err(accept::Error::Fault(why)) => Err(Failed::Fault(why)),
             Err(accept::Error::Storage(error)) => Err(error.into()),
@@ -273,7 +280,7 @@ impl Dialler {
             timeout(OPEN_TIMEOUT, client.replicate(Request::new(outbound))).await.map_err(|_| Failed::Slow)??;
         let events = opened.into_inner().map(|frame| frame.map(|frame| frame.frame.unwrap_or_default()));
 
-        backoff.reset();
+        let since = Instant::now();
         self.away.set(peer.uuid, false);
         tracing::info!(peer = %peer, "linked");
         let end = tokio::select! {
@@ -285,6 +292,9 @@ impl Dialler {
                 end => Failed::Refused(end.to_string()),
             },
         };
+        if since.elapsed() >= PROVEN_AFTER {
+            backoff.reset();
+        }
         tracing::info!(peer = %peer, why = %end, "the link is down");
         Ok(end)
     }

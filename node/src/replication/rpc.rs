@@ -86,7 +86,7 @@ impl MeshService for MeshRpc {
         let uuid = caller.uuid;
         let before = db.read(move |tx| Box::pin(registry::find(tx, uuid))).await.map_err(|e| Failure::from(&e))?;
         if let Some(announcement) = register.announcement {
-            accept::singles(db, vec![announcement]).await.map_err(refused)?;
+            accept::announcements(db, vec![announcement]).await.map_err(refused)?;
         }
         let place = register.latitude.zip(register.longitude).and_then(|(lat, lon)| Place::new(lat, lon));
         let newcomer = Candidate { id: caller.clone(), place };

@@ -181,7 +181,7 @@ impl Session {
         // The stream that says who an origin is goes before its others: BTreeMap order puts `everyone` first.
         let goes = |key: &StreamKey| self.may_send(key) || self.owed.contains(key);
         self.heads.iter().filter(|(key, _)| goes(key)).find_map(|(key, (stream, head))| {
-            let until = if self.push { *head } else { (*head).min(self.wanted.get(key)) };
+            let until = if self.push || self.owed.contains(key) { *head } else { (*head).min(self.wanted.get(key)) };
             let after = self.sent.get(key);
             (after < until).then(|| Next {
                 stream: *stream,
@@ -197,6 +197,16 @@ impl Session {
         self.owed.remove(&key);
         self.sent.raise(key, seq);
         self.sent_events += events as u64;
+    }
+
+    /// The stream was forked. If it is the peer's own, the peer gets our last event of it: its own signature under what it
+    /// does not have.
+    pub fn prove(&mut self, key: StreamKey) {
+        let head = self.heads.get(&key).map_or(0, |(_, head)| *head);
+        if key.0 == self.peer.uuid && head > 0 {
+            self.sent.0.insert(key.clone(), head - 1);
+            self.owed.insert(key);
+        }
     }
 
     /// Events that the peer should get and has not acknowledged, and how many of them are under way.
@@ -257,7 +267,10 @@ impl Session {
         let forgot = vector.0.iter().any(|(key, seq)| key.0 == self.me.uuid && *seq > have(key));
         self.confirmed = self.confirmed.or(Some(!forgot));
         for (key, seq) in vector.0 {
-            self.peer_has.raise(key, seq);
+            // Only what was sent can be acknowledged: whatever else it names must not pile up here.
+            if self.heads.contains_key(&key) {
+                self.peer_has.raise(key, seq);
+            }
         }
         vec![]
     }
@@ -405,6 +418,30 @@ mod tests {
         let ack = Ack { vector: None, received: 500 };
         assert_eq!(a.handle(Frame::Ack(ack)), []);
         assert_eq!(a.next().unwrap().limit, 500);
+    }
+
+    #[test]
+    fn acknowledging_what_nobody_has_fills_no_memory() {
+        let (mut a, mut b) = pair(true);
+        greet(&mut a, &[], &mut b, &[]);
+        let forged = Positions::from_iter((0..1_000).map(|_| ((Uuid::now_v7(), Audience::Everyone), 1)));
+        assert_eq!(a.handle(Frame::Ack(Ack { vector: Some(forged.to_vector()), received: 0 })), []);
+        assert_eq!(a.peer_has, Positions::default());
+    }
+
+    #[test]
+    fn a_peer_whose_stream_is_forked_gets_a_proof() {
+        let (mut a, mut b) = pair(false);
+        let origin = a.me.uuid;
+        let (old, new) = ([stream(1, origin, Audience::Everyone, 3)], [stream(4, origin, Audience::Everyone, 2)]);
+        greet(&mut a, &old, &mut b, &new);
+        assert_eq!(b.next(), None);
+        b.took_in(1, Some(((origin, Audience::Everyone), 2)), false);
+        b.prove((origin, Audience::Everyone));
+        let next = b.next().unwrap();
+        assert_eq!((next.stream, next.after), (4, 1));
+        b.sent(next.key, 2, 1);
+        assert_eq!(b.next(), None);
     }
 
     #[test]

@@ -18,6 +18,7 @@ use tonic::Status;
 
 use super::{
     accept,
+    outbox::Outbox,
     session::{BATCH_BYTES_MAX, Next, Output, Session, framed},
 };
 use crate::{
@@ -81,7 +82,8 @@ impl Replicator {
             Ok(known) => session.hello(&known),
             Err(error) => return End::Storage(error),
         };
-        let run = Run { of: self, peer, session: Mutex::new(session), wake: Notify::new(), out };
+        let run =
+            Run { of: self, peer, session: Mutex::new(session), outbox: Mutex::default(), wake: Notify::new(), out };
         // Before anything else: the peer may greet first, and then digests could overtake our own hello.
         if let Err(end) = run.put(hello).await {
             return end;
@@ -120,6 +122,8 @@ struct Run<'a> {
     of: &'a Replicator,
     peer: &'a SpiffeId,
     session: Mutex<Session>,
+    /// What is to be said besides events.
+    outbox: Mutex<Outbox>,
     /// Something happened that may allow sending.
     wake: Notify,
     out: mpsc::Sender<ReplicationFrame>,
@@ -128,6 +132,10 @@ struct Run<'a> {
 impl Run<'_> {
     fn session(&self) -> MutexGuard<'_, Session> {
         self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn outbox(&self) -> MutexGuard<'_, Outbox> {
+        self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn send(&self) -> End {
@@ -151,6 +159,10 @@ impl Run<'_> {
 
     async fn send_what_may_go(&self) -> Result<(), End> {
         loop {
+            let waiting = self.outbox().take();
+            for frame in waiting {
+                self.put(frame).await?;
+            }
             let Some(next) = self.session().next() else { return Ok(()) };
             let events = self.load(&next).await?;
             let (count, last) = (events.len(), next.after + events.len() as u64);
@@ -205,7 +217,7 @@ impl Run<'_> {
     async fn perform(&self, outputs: Vec<Output>) -> Result<(), End> {
         for output in outputs {
             match output {
-                Output::Send(frame) => self.put(frame).await?,
+                Output::Send(frame) => self.post(frame),
                 Output::Accept(events) => self.accept(events).await?,
                 Output::Close(why) => return Err(End::Fault(why.to_owned())),
             }
@@ -224,10 +236,17 @@ impl Run<'_> {
         if let Some((have, made)) = taken.forgotten {
             self.fence(&taken.reached.0.1.to_string(), have, made).await;
         }
-        let outputs = self.session().took_in(count, Some(taken.reached), taken.gap);
+        let outputs = {
+            let mut session = self.session();
+            let outputs = session.took_in(count, Some(taken.reached.clone()), taken.gap);
+            if taken.forked {
+                session.prove(taken.reached.0);
+            }
+            outputs
+        };
         for output in outputs {
             if let Output::Send(frame) = output {
-                self.put(frame).await?;
+                self.post(frame);
             }
         }
         Ok(())
@@ -236,7 +255,7 @@ impl Run<'_> {
     /// The peer has writes of this node that its database has lost, with our own signature.
     async fn fence(&self, audience: &str, have: u64, made: u64) {
         let why = format!(
-            "This node's database is older than what its peers hold of it: stream {audience} ends at {have} here, but this node signed event {made}, which {} holds. \
+            "This node's database is older than what its peers hold of it: stream {audience} ends at {have} here, but {} holds an event {made} of it that this node signed and this database does not have. \
              It was restored from a backup or cloned. It takes no writes until it gets a new certificate (pki issue --replaces).",
             self.peer.uuid
         );
@@ -268,6 +287,12 @@ impl Run<'_> {
                 return end;
             }
         }
+    }
+
+    /// Has a frame sent by the one who sends: reading and ticking never wait for the peer to read.
+    fn post(&self, frame: Frame) {
+        self.outbox().push(frame);
+        self.wake.notify_one();
     }
 
     async fn put(&self, frame: Frame) -> Result<(), End> {

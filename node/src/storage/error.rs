@@ -38,6 +38,13 @@ impl Error {
     }
 }
 
+impl Error {
+    /// Whether the database answers, but not to this: trying again changes nothing.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Query(_) | Self::Damaged(_))
+    }
+}
+
 impl From<Diesel> for Error {
     fn from(error: Diesel) -> Self {
         match &error {
@@ -45,6 +52,9 @@ impl From<Diesel> for Error {
                 DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand,
                 why,
             ) => Self::Unavailable(why.message().to_owned()),
+            Diesel::DatabaseError(DatabaseErrorKind::SerializationFailure, why) => {
+                Self::Unavailable(why.message().to_owned())
+            }
             Diesel::DatabaseError(DatabaseErrorKind::Unknown, why) if is_passing(why.message()) => {
                 Self::Unavailable(why.message().to_owned())
             }
@@ -64,6 +74,9 @@ fn is_passing(message: &str) -> bool {
         "connection closed",
         "the database system is",
         "terminating connection",
+        // A statement or a lock took too long.
+        "canceling statement",
+        "interrupted",
         "No space left on device",
         "server closed the connection",
         "attempt to write a readonly database",

@@ -70,13 +70,13 @@ impl Db {
         E: From<Error>,
         F: for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<R, E>>,
     {
-        let mut tx = self.reader().await?;
+        let mut snapshot = Snapshot(Some(self.reader().await?));
+        let Some(tx) = snapshot.0.as_mut() else { return Err(Error::Unavailable("no connection".into()).into()) };
         tx.conn.batch(tx.snapshot_sql()).await?;
-        let result = operation(&mut tx).await;
-        if let Err(error) = tx.conn.batch("COMMIT").await {
-            tx.conn.discard();
-            return Err(error.into());
-        }
+        let result = operation(tx).await;
+        tx.conn.batch("COMMIT").await?;
+        // Only a reader whose transaction has ended goes back to the others.
+        drop(snapshot.0.take());
         result
     }
 
@@ -173,6 +173,18 @@ impl Db {
         let conn = self.readers.get().await?;
         let (clock, author) = (Arc::clone(&self.clock), Arc::clone(&self.author));
         Ok(Tx { conn, clock, author, signals: Signals::default() })
+    }
+}
+
+/// A reader within a transaction. When it is dropped half-way (the caller went away, a statement failed, a panic), its
+/// connection is closed: given back open, it would show its old state to everyone after.
+struct Snapshot(Option<Tx>);
+
+impl Drop for Snapshot {
+    fn drop(&mut self) {
+        if let Some(tx) = self.0.take() {
+            tx.conn.discard();
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use diesel::{
 use diesel_async::RunQueryDsl as _;
 
 use super::*;
-use crate::{on, testing::Node};
+use crate::{on, on_both, testing::Node};
 
 #[derive(QueryableByName)]
 struct Number {
@@ -160,3 +160,44 @@ async fn a_database_of_a_newer_program_is_refused() {
     drop(db);
     assert!(matches!(open().await, Err(Error::Newer(version)) if version == "29991231000000"));
 }
+
+async fn settings(db: &Db) -> i64 {
+    use crate::storage::schema::settings;
+    use diesel::QueryDsl as _;
+    db.read(|tx| {
+        Box::pin(async move { Ok::<i64, Error>(on!(tx, conn => settings::table.count().get_result(conn).await)?) })
+    })
+    .await
+    .unwrap()
+}
+
+on_both!(a_reader_whose_caller_went_away_shows_no_old_state, async |node: Node| {
+    let before = settings(&node.db).await;
+    // More than there are readers, each dropped in the midst of its transaction.
+    for _ in 0..8 {
+        let (began, begun) = tokio::sync::oneshot::channel();
+        let reading = node.db.read_consistent(move |tx| {
+            Box::pin(async move {
+                on!(tx, conn => sql_query("SELECT 1 AS value FROM settings").execute(conn).await)?;
+                let _gone = began.send(());
+                std::future::pending::<Result<(), Error>>().await
+            })
+        });
+        tokio::select! {
+            _ = reading => panic!("it never ends"),
+            _ = begun => {}
+        }
+    }
+    node.db
+        .write(|tx| {
+            Box::pin(async move {
+                let sql = "INSERT INTO settings (key, value) VALUES ('a', 'b')";
+                Ok::<_, Error>(on!(tx, conn => sql_query(sql).execute(conn).await)?)
+            })
+        })
+        .await
+        .unwrap();
+    for _ in 0..8 {
+        assert_eq!(settings(&node.db).await, before + 1);
+    }
+});

@@ -1,0 +1,177 @@
+//! What broken and malicious peers try at the one door in.
+
+use codepop_proto::{accounts::ProfileChanged, catalog as pb};
+use codepop_shared::identity::SpiffeId;
+use prost::{Message, Name};
+
+use super::*;
+use crate::{
+    identity::Author,
+    journal::{Audience, Draft, Hash},
+    on_both,
+    testing::{self, Node},
+};
+
+/// A peer and one stream of it.
+#[derive(Clone)]
+struct Origin {
+    author: Arc<Author>,
+    seq: u64,
+    previous: Option<Hash>,
+}
+
+impl Origin {
+    fn new(id: SpiffeId) -> Self {
+        Self { author: Arc::new(testing::author(id)), seq: 0, previous: None }
+    }
+
+    fn say<M: Message + Name>(&mut self, node: &Node, audience: &Audience, subject: i64, message: &M) -> SignedEvent {
+        self.seq += 1;
+        let draft = Draft {
+            audience,
+            seq: self.seq,
+            previous: self.previous,
+            hlc: node.app.clock().tick(),
+            schema_version: 1,
+            kind: &M::full_name(),
+            subject,
+            message: &message.encode_to_vec(),
+        };
+        let event = Event::sign(&self.author, draft);
+        self.previous = Some(event.hash());
+        event.into_signed()
+    }
+
+    fn announce(&mut self, node: &Node, version: &str) -> SignedEvent {
+        let announcement = NodeAnnounced {
+            certificate: self.author.certificate.der.clone(),
+            display_name: "peer".into(),
+            api_base_url: "https://127.0.0.1:1".into(),
+            version: version.into(),
+            ..NodeAnnounced::default()
+        };
+        self.say(node, &Audience::Everyone, 0, &announcement)
+    }
+
+    fn withdraw(&mut self, node: &Node, drink: i64) -> SignedEvent {
+        self.say(node, &Audience::Everyone, 0, &pb::DrinkWithdrawn { drink })
+    }
+}
+
+/// States of the events of a stream, in order.
+async fn states(node: &Node) -> Vec<State> {
+    let mut all = node.db.read(|tx| Box::pin(entries::newest(tx, 100))).await.map_err(|e: storage::Error| e).unwrap();
+    all.sort_by_key(|event| (event.stream, event.seq));
+    all.iter().map(|event| event.state).collect()
+}
+
+async fn noted(node: &Node, kind: &str) -> usize {
+    let all = node.db.read(|tx| Box::pin(conflicts::newest(tx, 100))).await.map_err(|e: storage::Error| e).unwrap();
+    all.iter().filter(|conflict| conflict.kind == kind).count()
+}
+
+on_both!(a_body_that_nobody_may_erase_is_missed_and_comes_from_another, async |node: Node| {
+    let mut hub = Origin::new(testing::name(1, "C"));
+    let relay = testing::name(1_001, "C");
+    let good = vec![hub.announce(&node, "1"), hub.withdraw(&node, 7)];
+    let mut stripped = good.clone();
+    stripped[1].body = bytes::Bytes::new();
+    assert!(matches!(batch(&node.db, &relay, stripped).await, Err(Error::Fault(_))));
+    assert_eq!(batch(&node.db, &relay, good).await.unwrap().new, 2);
+    assert_eq!(states(&node).await, [State::Applied, State::Applied]);
+});
+
+on_both!(a_fork_is_noted_once_and_blocks_nobody_else, async |node: Node| {
+    let mut hub = Origin::new(testing::name(1, "C"));
+    let relay = testing::name(1_001, "C");
+    let first = hub.announce(&node, "1");
+    let mut other = hub.clone();
+    let ours = hub.withdraw(&node, 7);
+    let theirs = vec![other.withdraw(&node, 8), other.withdraw(&node, 9)];
+    batch(&node.db, &relay, vec![first, ours]).await.unwrap();
+    for _ in 0..3 {
+        let taken = batch(&node.db, &relay, theirs.clone()).await.unwrap();
+        assert!(taken.forked && taken.new == 0 && taken.reached.1 == 2);
+    }
+    assert_eq!(noted(&node, "fork").await, 1);
+});
+
+on_both!(a_cloned_database_that_went_on_is_found_out, async |node: Node| {
+    let mut own = Origin { author: Arc::clone(node.db.author()), seq: 0, previous: None };
+    let announced = own.announce(&node, "1");
+    // The registry must know the key, as it does in a node that runs.
+    announcements(&node.db, vec![announced.clone()]).await.unwrap();
+    let message = pb::FavoriteRemoved { user: 101_000, drink: 7 };
+    for _ in 0..2 {
+        let said = node.db.write(move |tx| {
+            Box::pin(async move { crate::journal::emit(tx, &Audience::Everyone, &message).await.map(|_| ()) })
+        });
+        said.await.unwrap();
+    }
+    // Its other life signed other events of the same seqs.
+    let lived = own.say(&node, &Audience::Everyone, 101_000, &message);
+    let taken = batch(&node.db, &testing::name(1, "C"), vec![announced, lived]).await.unwrap();
+    assert_eq!(taken.forgotten, Some((2, 2)));
+});
+
+on_both!(what_a_database_cannot_hold_stalls_no_stream, async |node: Node| {
+    let mut hub = Origin::new(testing::name(1, "C"));
+    let peer = hub.author.id.clone();
+    let first = hub.announce(&node, "1");
+    let events = vec![first, hub.announce(&node, "with a \0 in it"), hub.withdraw(&node, 7)];
+    assert_eq!(batch(&node.db, &peer, events).await.unwrap().new, 3);
+    assert_eq!(states(&node).await, [State::Applied, State::Quarantined, State::Applied]);
+    // Whatever else a database may refuse: here the table is gone.
+    node.db.receive(|tx| Box::pin(async move { tx.conn.batch("DROP TABLE catalog_drinks").await })).await.unwrap();
+    let events = vec![hub.withdraw(&node, 8), hub.announce(&node, "2")];
+    assert_eq!(batch(&node.db, &peer, events).await.unwrap().new, 2);
+    assert_eq!(states(&node).await[3..], [State::Quarantined, State::Applied]);
+    assert_eq!(retry_quarantined(&node.db, None).await.unwrap(), 0);
+});
+
+on_both!(what_some_nodes_would_not_hear_is_void, async |node: Node| {
+    let mut store = Origin::new(testing::name(1_001, "C"));
+    let peer = store.author.id.clone();
+    let announced = store.announce(&node, "1");
+    announcements(&node.db, vec![announced]).await.unwrap();
+    let mut regional = Origin { seq: 0, previous: None, ..store };
+    let change = ProfileChanged { user: 101_001, email: Some("a@b.c".into()), ..ProfileChanged::default() };
+    let event = regional.say(&node, &Audience::Region("C".into()), 101_001, &change);
+    batch(&node.db, &peer, vec![event]).await.unwrap();
+    assert_eq!(states(&node).await, [State::Void]);
+    assert_eq!(noted(&node, "void").await, 1);
+});
+
+on_both!(introducing_others_gives_no_other_say, async |node: Node| {
+    let mut hub = Origin::new(testing::name(1, "C"));
+    let announced = hub.announce(&node, "1");
+    announcements(&node.db, vec![announced]).await.unwrap();
+    let other = hub.withdraw(&node, 7);
+    assert!(matches!(announcements(&node.db, vec![other]).await, Err(Error::Fault(_))));
+});
+
+on_both!(more_than_one_page_of_quarantine_is_tried_again, async |node: Node| {
+    let mut hub = Origin::new(testing::name(1, "C"));
+    let peer = hub.author.id.clone();
+    let first = hub.announce(&node, "1");
+    batch(&node.db, &peer, vec![first]).await.unwrap();
+    // The oldest are of kinds that this program will not know tomorrow either.
+    let unknown: Vec<_> = (0..500)
+        .map(|_| {
+            let draft_kind = pb::FavoriteRemoved { user: 1, drink: 0 };
+            hub.say(&node, &Audience::Everyone, 1, &draft_kind)
+        })
+        .collect();
+    batch(&node.db, &peer, unknown).await.unwrap();
+    node.db
+        .receive(|tx| Box::pin(async move { tx.conn.batch("ALTER TABLE catalog_drinks RENAME TO away").await }))
+        .await
+        .unwrap();
+    let late = hub.withdraw(&node, 7);
+    batch(&node.db, &peer, vec![late]).await.unwrap();
+    node.db
+        .receive(|tx| Box::pin(async move { tx.conn.batch("ALTER TABLE away RENAME TO catalog_drinks").await }))
+        .await
+        .unwrap();
+    assert_eq!(retry_quarantined(&node.db, None).await.unwrap(), 1);
+});
