@@ -1,6 +1,6 @@
 //! What the chain promises, tried on real processes: one file a noun, one test a promise.
 
-#![allow(clippy::unwrap_used, reason = "a test's helpers may fail the test")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test's helpers may fail the test")]
 
 /// Runs one scenario on both databases: `on_both!(name, |backend| async move { … })` makes `name::sqlite` and
 /// `name::postgres`.

@@ -78,15 +78,9 @@ pub(super) async fn run(config: RunConfig) -> Result<()> {
         db: db.clone(),
     };
     let app = App { finder: Finder::new(dialler.clone()), sightings: Arc::new(links), db: db.clone() };
-    let socket = TcpListener::bind(config.listen).await.with_context(|| format!("listen on {}", config.listen))?;
-    let security = if config.insecure { Security::Plain } else { Security::Tls(server_config(&identity.credentials)?) };
-    let incoming = listen(socket, security)?;
-    tracing::info!(node = %author.id, listen = %incoming.address(), name = config.display_name, "the node serves");
-    if !config.insecure {
-        tokio::spawn(dialler.clone().run(config.hub_urls.clone(), stop.clone()));
-    }
     let introduction = introduce(app.clone(), announcement(&db, &config), described(&config)?);
     if is_alone {
+        // Before anybody is dialled: the first thing said to a peer is this.
         introduction.await?;
     } else {
         // Peers must confirm first that this database is up to date; meanwhile the node serves.
@@ -95,6 +89,13 @@ pub(super) async fn run(config: RunConfig) -> Result<()> {
                 tracing::error!(error = %format!("{error:#}"), "the node could not say what its configuration says");
             }
         });
+    }
+    let socket = TcpListener::bind(config.listen).await.with_context(|| format!("listen on {}", config.listen))?;
+    let security = if config.insecure { Security::Plain } else { Security::Tls(server_config(&identity.credentials)?) };
+    let incoming = listen(socket, security)?;
+    tracing::info!(node = %author.id, listen = %incoming.address(), name = config.display_name, "the node serves");
+    if !config.insecure {
+        tokio::spawn(dialler.clone().run(config.hub_urls.clone(), stop.clone()));
     }
     tokio::spawn(forget_deleted(app.db.clone(), stop.clone()));
     tokio::spawn(forget_expired(app.db.clone(), stop.clone()));
