@@ -191,7 +191,7 @@ All of it runs until Ctrl-C. Things to try:
   curl $gateway/backend/drinks/
   curl "$gateway/backend/stores/discover/?lat=41.73&lon=-111.83"
   curl -H "Authorization: Token \$TOKEN" $gateway/backend/users/me/     # TOKEN from the next line
-  curl -d '{"username":"ada","password":"violet-harbour-93"}' $gateway/backend/auth/login/
+  curl -H 'Content-Type: application/json' -d '{"username":"ada","password":"violet-harbour-93"}' $gateway/backend/auth/login/
   curl $gateway/openapi.json
 
   grpcurl $certificate 127.0.0.1:${ports[1]} list

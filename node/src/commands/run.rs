@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, anyhow};
 use codepop_proto::mesh::NodeAnnounced;
 use codepop_shared::{
     telemetry::{init_logs, install_recorder, log_filter, serve_metrics},
-    tls::{Security, listen, server_config},
+    tls::{Limits, Security, listen_with, server_config},
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -18,7 +18,7 @@ use crate::{
     config::{Database, RunConfig},
     identity::{Author, DataLock, NodeIdentity, NodeSettings},
     journal::{entries, streams},
-    mesh::{heartbeat, links::Links, registry, sightings},
+    mesh::{heartbeat, links::Links, plan::HUB_LINKS_MAX, registry, sightings},
     replication::{
         accept,
         apply::{self, CLOCK_AHEAD},
@@ -43,6 +43,9 @@ const FORGET_EXPIRED_EVERY: Duration = Duration::from_secs(60 * 60);
 /// How long a started node holds its own writes for a peer's confirmation that its database is up to date. A link comes
 /// up in well under a second; with all peers away the store must sell.
 const HOLD_WRITES: Duration = Duration::from_secs(3);
+
+/// Connections that others may hold open: those of a hub's links and of gateways.
+const CONNECTIONS_MAX: usize = HUB_LINKS_MAX + 1_000;
 
 /// How long requests under way may take once the node is told to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -78,9 +81,13 @@ pub(super) async fn run(config: RunConfig) -> Result<()> {
         db: db.clone(),
     };
     let app = App { finder: Finder::new(dialler.clone()), sightings: Arc::new(links), db: db.clone() };
+    let socket = TcpListener::bind(config.listen).await.with_context(|| format!("listen on {}", config.listen))?;
+    let security = if config.insecure { Security::Plain } else { Security::Tls(server_config(&identity.credentials)?) };
+    let limits = Limits { connections: CONNECTIONS_MAX, ..Limits::default() };
+    let incoming = listen_with(socket, security, limits)?;
+    tracing::info!(node = %author.id, listen = %incoming.address(), name = config.display_name, "the node serves");
     let introduction = introduce(app.clone(), announcement(&db, &config), described(&config)?);
     if is_alone {
-        // Before anybody is dialled: the first thing said to a peer is this.
         introduction.await?;
     } else {
         // Peers must confirm first that this database is up to date; meanwhile the node serves.
@@ -90,10 +97,6 @@ pub(super) async fn run(config: RunConfig) -> Result<()> {
             }
         });
     }
-    let socket = TcpListener::bind(config.listen).await.with_context(|| format!("listen on {}", config.listen))?;
-    let security = if config.insecure { Security::Plain } else { Security::Tls(server_config(&identity.credentials)?) };
-    let incoming = listen(socket, security)?;
-    tracing::info!(node = %author.id, listen = %incoming.address(), name = config.display_name, "the node serves");
     if !config.insecure {
         tokio::spawn(dialler.clone().run(config.hub_urls.clone(), stop.clone()));
     }
