@@ -12,6 +12,8 @@ passed=0
 failed=0
 work=$(mktemp -d)
 running=
+# What is said at the end goes here, also when a check is broken off whose output goes elsewhere.
+exec 3>&1
 
 finish() {
     local status=$?
@@ -21,7 +23,7 @@ finish() {
     rm -rf "$work"
     # Ended by something other than a check: that is a failure too.
     [[ $status == 0 || $failed -gt 0 ]] || failed=1
-    echo "$passed passed, $failed failed"
+    echo "$passed passed, $failed failed" >&3
     [[ $failed == 0 ]] && exit 0
     exit 1
 }

@@ -15,21 +15,16 @@ async fn no_store_holds_more_links_than_its_bound() {
     let mesh = Builder::with(MANY).start().await;
     mesh.sign_up(1, "seen-by-all").await;
     mesh.settled().await;
+    let mut links = 0;
     for node in 1..=MANY {
         let linked = mesh.status(node).await.peers.iter().filter(|peer| peer.is_linked).count();
         assert!((1..=STORE_LINKS_MAX).contains(&linked), "node {node} holds {linked} links");
-        // Ten nodes are few enough that the bound of the plan itself can be seen: not everybody knows everybody.
+        links += linked;
         let own_hub = mesh.peer(node, 0).await.unwrap();
         assert!(own_hub.is_linked, "node {node} is not linked to its hub");
     }
-    let links: usize = {
-        let mut sum = 0;
-        for node in 1..=MANY {
-            sum += mesh.status(node).await.peers.iter().filter(|peer| peer.is_linked).count();
-        }
-        sum
-    };
-    assert!(links < MANY * MANY, "{links}: every store is linked to every other");
+    // Not everybody is linked to everybody.
+    assert!(links < MANY * MANY, "{links} ends of links");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
