@@ -6,22 +6,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use codepop_proto::nodes::{
-    DiscoverPeersRequest, DiscoverPeersResponse, GetHealthRequest, GetHealthResponse, NodeType, Peer,
-};
+use codepop_proto::nodes::{DiscoverPeersResponse, GetHealthResponse, NodeType, Peer};
 use codepop_shared::{
     geo::Place,
     identity::{Kind, SpiffeId},
 };
 use futures::future::join_all;
-use http::{HeaderMap, uri::PathAndQuery};
 use prost::Message;
 use uuid::Uuid;
 
 use super::{
     Shared,
-    grpc::{self, Call},
     link::Link,
+    questions,
     table::{Info, Node, Table},
 };
 
@@ -214,30 +211,15 @@ fn info(peer: Peer) -> Option<Info> {
     })
 }
 
-/// A question for health; also the sign of life that is asked of nodes that were away.
-pub(super) fn health_call(deadline: Instant) -> Call {
-    question("/codepop.nodes.v1.NodesService/GetHealth", &GetHealthRequest {}, deadline)
-}
-
-fn question(path: &'static str, message: &impl Message, deadline: Instant) -> Call {
-    Call {
-        path: PathAndQuery::from_static(path),
-        metadata: HeaderMap::new(),
-        framed: grpc::frame(&message.encode_to_vec()),
-        deadline,
-    }
-}
-
 async fn identify(link: &Arc<Link>) -> Option<GetHealthResponse> {
     let limit = Instant::now() + ASK_TIMEOUT;
-    let answer = link.call(&health_call(limit), limit).await;
+    let answer = link.call(&questions::health(limit), limit).await;
     answer.ok().and_then(|bytes| GetHealthResponse::decode(bytes).ok())
 }
 
 async fn ask(link: &Arc<Link>) -> Option<Vec<Peer>> {
     let limit = Instant::now() + ASK_TIMEOUT;
-    let request = DiscoverPeersRequest { include_unreachable: Some(true), ..Default::default() };
-    let call = question("/codepop.nodes.v1.NodesService/DiscoverPeers", &request, limit);
+    let call = questions::peers(limit);
     match link.call(&call, limit).await {
         Ok(bytes) => DiscoverPeersResponse::decode(bytes).ok().map(|response| response.peers),
         Err(error) => {

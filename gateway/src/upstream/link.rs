@@ -19,6 +19,7 @@ use uuid::Uuid;
 use super::{
     Security,
     grpc::{self, Call, CallError, Sender},
+    questions,
 };
 
 /// How long dialling may take: far longer than any healthy node needs, short enough to try another one in time.
@@ -86,8 +87,8 @@ impl Link {
     }
 
     /// Sends a call, until `limit` at most, and notes what that says about the node: it is down when it cannot be
-    /// dialled or is silent again and again. A connection that broke says less, because nodes cut connections, for example to renew certificates;
-    /// the next call dials anew.
+    /// dialled or is silent again and again. A connection that broke says less, because nodes cut connections, for
+    /// example to renew certificates; the next call dials anew.
     pub(crate) async fn call(self: &Arc<Self>, call: &Call, limit: Instant) -> Result<bytes::Bytes, CallError> {
         let start = Instant::now();
         let answer = self.send(call, limit).await;
@@ -203,7 +204,7 @@ impl Link {
     /// Asks the node for a sign of life.
     async fn ping(&self) -> bool {
         let limit = Instant::now() + PROBE_TIMEOUT;
-        match self.send(&super::discovery::health_call(limit), limit).await {
+        match self.send(&questions::health(limit), limit).await {
             Ok(_) | Err(CallError::Answered(_)) => true,
             Err(_) => false,
         }

@@ -6,6 +6,7 @@ mod discovery;
 mod failover;
 pub(crate) mod grpc;
 mod link;
+mod questions;
 mod security;
 mod table;
 

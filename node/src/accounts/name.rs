@@ -61,7 +61,8 @@ fn normal(input: &str) -> String {
 /// look the same.
 fn is_unseen(char: char) -> bool {
     char.is_control()
-        || matches!(char, '\u{ad}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+        || matches!(char, '\u{ad}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{feff}')
+        || matches!(char, '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
 }
 
 /// The key of a name in a chain. A hash, so that it can outlive the name of a deleted account.

@@ -44,6 +44,9 @@ pub enum Error {
     /// Stores may not say this; ask a hub.
     #[error("Only a hub can do this.")]
     AskHub,
+    /// Hubs don't make customers' drinks; ask a store.
+    #[error("Customers' drinks are made at stores.")]
+    AskStore,
     /// The user has as many favourites as there may be; remove one first.
     #[error("There can be {FAVORITES_MAX} favourites; remove one first.")]
     Full,
@@ -60,6 +63,7 @@ impl From<Error> for Failure {
         match error {
             Error::Unknown(_) => Self::new(Code::NotFound, error.to_string()),
             Error::AskHub => Self::new(Code::AskHub, error.to_string()),
+            Error::AskStore => Self::new(Code::AskStore, error.to_string()),
             Error::Full => Self::new(Code::Conflict, error.to_string()),
             Error::Storage(error) => storage_failure(&error),
             Error::Journal(error) => journal_failure(&error),
@@ -167,6 +171,10 @@ pub async fn create(app: &App, permit: &Permit, owner: Owner, recipe: Recipe) ->
     app.write(permit, move |tx| {
         Box::pin(async move {
             require_hub(tx, owner.number())?;
+            // Only hubs could ever change a drink that was born at one.
+            if tx.author.id.kind == Kind::Hub && owner != Owner::Chain && !number::is_hub_born(owner.number()) {
+                return Err(Error::AskStore);
+            }
             let id = journal::next_number(tx, "drink").await?;
             let made = Time(tx.clock.wall());
             say(tx, owner, id, &recipe, made).await?;

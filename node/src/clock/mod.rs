@@ -14,6 +14,9 @@ use uuid::Uuid;
 /// milliseconds; half a minute forgives a badly kept one and still bounds the harm of a wrong one.
 pub const AHEAD_MAX: Duration = Duration::from_secs(30);
 
+/// No bound: a century, which NTP's 32 bits of seconds still hold.
+const UNBOUNDED: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
 /// A point of hybrid logical time: NTP 64-bit time (seconds since 1970 in the upper half, fraction in the lower).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Hlc(pub u64);
@@ -51,7 +54,8 @@ impl Clock {
     /// A clock for a node.
     pub fn new(node: Uuid) -> Self {
         let id = ID::try_from(&node.to_bytes_le()).unwrap_or_else(|_| ID::rand());
-        Self { hlc: HLCBuilder::new().with_id(id).with_max_delta(AHEAD_MAX).build() }
+        // Whom to follow is decided here, not by the library: our own past is followed however far ahead it is.
+        Self { hlc: HLCBuilder::new().with_id(id).with_max_delta(UNBOUNDED).build() }
     }
 
     /// The next point of time: later than every one given or observed before.
@@ -61,6 +65,16 @@ impl Clock {
 
     /// Moves the clock past `seen`. False when `seen` is too far ahead: then the clock stays.
     pub fn observe(&self, seen: Hlc) -> bool {
+        !self.is_ahead(seen) && self.follow(seen)
+    }
+
+    /// Goes on after this node's own latest event, also when the wall clock was set back meanwhile: what is written next
+    /// must not be older than what was written before.
+    pub fn resume(&self, latest: Hlc) {
+        self.follow(latest);
+    }
+
+    fn follow(&self, seen: Hlc) -> bool {
         let id = *self.hlc.get_id();
         self.hlc.update_with_timestamp(&Timestamp::new(NTP64(seen.0), id)).is_ok()
     }
@@ -97,6 +111,9 @@ mod tests {
         assert!(clock.is_ahead(ahead));
         assert!(!clock.observe(ahead));
         assert!(clock.tick() < ahead);
+        // Unless it was our own.
+        clock.resume(ahead);
+        assert!(clock.tick() > ahead);
     }
 
     #[test]

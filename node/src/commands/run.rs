@@ -6,18 +6,19 @@ use anyhow::{Context as _, Result, anyhow};
 use codepop_proto::mesh::NodeAnnounced;
 use codepop_shared::{
     telemetry::{init_logs, install_recorder, log_filter, serve_metrics},
-    tls::{Security, listen, server_config},
+    tls::{Limits, Security, listen_with, server_config},
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    accounts,
     app::App,
     clock::Clock,
     config::{Database, RunConfig},
     identity::{Author, DataLock, NodeIdentity, NodeSettings},
     journal::{entries, streams},
-    mesh::{heartbeat, links::Links, registry},
+    mesh::{heartbeat, links::Links, plan::HUB_LINKS_MAX, registry, sightings},
     replication::{
         accept,
         apply::{self, CLOCK_AHEAD},
@@ -32,6 +33,19 @@ use crate::{
 
 /// How often events that wait for the clock are tried again.
 const RETRY_EVERY: Duration = Duration::from_secs(5);
+
+/// How often it is kept when nodes were last heard.
+const KEEP_SIGHTINGS_EVERY: Duration = Duration::from_secs(30);
+
+/// How often records of ended sessions whose tokens have run out are dropped.
+const FORGET_EXPIRED_EVERY: Duration = Duration::from_secs(60 * 60);
+
+/// How long a started node holds its own writes for a peer's confirmation that its database is up to date. A link comes
+/// up in well under a second; with all peers away the store must sell.
+const HOLD_WRITES: Duration = Duration::from_secs(3);
+
+/// Connections that others may hold open: those of a hub's links and of gateways.
+const CONNECTIONS_MAX: usize = HUB_LINKS_MAX + 1_000;
 
 /// How long requests under way may take once the node is told to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -48,11 +62,16 @@ pub(super) async fn run(config: RunConfig) -> Result<()> {
 
     let author = Arc::new(identity.author());
     let db = open(&config, Arc::clone(&author)).await?;
-    announce(&db, &config).await?;
+    let is_alone = db.read(|tx| Box::pin(registry::all(tx))).await.context("read the registry")?.len() <= 1;
+    if !is_alone {
+        db.hold_writes(HOLD_WRITES);
+    }
     accept::retry_quarantined(&db, None).await?;
     tokio::spawn(retry_late(db.clone(), stop.clone()));
 
     let links = Links::new(author.id.clone());
+    links.restore(db.read(|tx| Box::pin(sightings::load(tx))).await.context("read when nodes were last heard")?);
+    tokio::spawn(keep_sightings(db.clone(), links.clone(), stop.clone()));
     let dialler = Dialler {
         replicator: Replicator::new(db.clone(), links.clone()),
         heartbeats: heartbeat::Config { interval: config.heartbeat_interval, down_after: config.peer_down_after },
@@ -61,16 +80,28 @@ pub(super) async fn run(config: RunConfig) -> Result<()> {
         links: links.clone(),
         db: db.clone(),
     };
-    let app = App { finder: Finder::new(dialler.clone()), sightings: Arc::new(links), db };
+    let app = App { finder: Finder::new(dialler.clone()), sightings: Arc::new(links), db: db.clone() };
     let socket = TcpListener::bind(config.listen).await.with_context(|| format!("listen on {}", config.listen))?;
     let security = if config.insecure { Security::Plain } else { Security::Tls(server_config(&identity.credentials)?) };
-    let incoming = listen(socket, security)?;
+    let limits = Limits { connections: CONNECTIONS_MAX, ..Limits::default() };
+    let incoming = listen_with(socket, security, limits)?;
     tracing::info!(node = %author.id, listen = %incoming.address(), name = config.display_name, "the node serves");
+    let introduction = introduce(app.clone(), announcement(&db, &config), described(&config)?);
+    if is_alone {
+        introduction.await?;
+    } else {
+        // Peers must confirm first that this database is up to date; meanwhile the node serves.
+        tokio::spawn(async move {
+            if let Err(error) = introduction.await {
+                tracing::error!(error = %format!("{error:#}"), "the node could not say what its configuration says");
+            }
+        });
+    }
     if !config.insecure {
         tokio::spawn(dialler.clone().run(config.hub_urls.clone(), stop.clone()));
     }
-    stores::describe_self(&app, described(&config)?).await.context("describe the node")?;
     tokio::spawn(forget_deleted(app.db.clone(), stop.clone()));
+    tokio::spawn(forget_expired(app.db.clone(), stop.clone()));
     let parts = Parts { created_at: settings.created_at, dialler, app };
     let serving = server::serve(parts, incoming, stop.clone());
     tokio::select! {
@@ -113,28 +144,31 @@ async fn open(config: &RunConfig, author: Arc<Author>) -> Result<Db> {
         })
         .await
         .map_err(|error: storage::Error| error)?;
-    // A wall clock that was set back must not make new events older than old ones.
-    if let Some(latest) = latest
-        && !db.clock().observe(latest)
-    {
-        anyhow::bail!(
-            "this machine's clock is at least half a minute behind this node's last event ({latest:?}): set it right"
-        );
+    if let Some(latest) = latest {
+        if db.clock().is_ahead(latest) {
+            tracing::warn!(latest = ?latest, "this machine's clock is behind this node's last event: peers may hold its events back until theirs get there");
+        }
+        db.clock().resume(latest);
     }
     Ok(db)
 }
 
-async fn announce(db: &Db, config: &RunConfig) -> Result<()> {
-    let announcement = NodeAnnounced {
+/// Says what the configuration says of this node, if there is anything new in it.
+async fn introduce(app: App, announcement: NodeAnnounced, described: stores::Described) -> Result<()> {
+    let announced = app.db.write(move |tx| Box::pin(registry::announce_self(tx, announcement)));
+    announced.await.context("announce the node")?;
+    stores::describe_self(&app, described).await.context("describe the node")
+}
+
+fn announcement(db: &Db, config: &RunConfig) -> NodeAnnounced {
+    NodeAnnounced {
         certificate: db.author().certificate.der.clone(),
         display_name: config.display_name.clone(),
         api_base_url: config.api_url.clone(),
         latitude: config.place.map(|place| place.latitude),
         longitude: config.place.map(|place| place.longitude),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-    };
-    db.write(move |tx| Box::pin(registry::announce_self(tx, announcement))).await.context("announce the node")?;
-    Ok(())
+    }
 }
 
 /// What the stores' list says of this node.
@@ -159,6 +193,30 @@ async fn forget_deleted(db: Db, stop: CancellationToken) {
             tracing::error!(error = %error, "rows about deleted users could not be dropped; trying at the next erasure");
         }
         if stop.run_until_cancelled(erasures.changed()).await.is_none_or(|changed| changed.is_err()) {
+            return;
+        }
+    }
+}
+
+/// Drops records of ended sessions whose tokens have run out.
+async fn forget_expired(db: Db, stop: CancellationToken) {
+    let mut every = tokio::time::interval(FORGET_EXPIRED_EVERY);
+    while stop.run_until_cancelled(every.tick()).await.is_some() {
+        if let Err(error) = db.receive(|tx| Box::pin(accounts::forget_expired_sessions(tx))).await {
+            tracing::warn!(error = %error, "records of expired sessions could not be dropped");
+        }
+    }
+}
+
+async fn keep_sightings(db: Db, links: Links, stop: CancellationToken) {
+    let mut every = tokio::time::interval(KEEP_SIGHTINGS_EVERY);
+    loop {
+        let stopped = stop.run_until_cancelled(every.tick()).await.is_none();
+        let seen: Vec<_> = links.sightings().iter().map(|(node, sighting)| (*node, sighting.last_seen)).collect();
+        if let Err(error) = db.receive(move |tx| Box::pin(sightings::save(tx, seen))).await {
+            tracing::warn!(error = %error, "when nodes were last heard could not be kept");
+        }
+        if stopped {
             return;
         }
     }

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use codepop_proto::journal::SignedEvent;
 use diesel::{
-    ExpressionMethods as _, Insertable, JoinOnDsl as _, OptionalExtension as _, QueryDsl as _, Queryable, Selectable,
-    SelectableHelper as _, TextExpressionMethods as _,
+    BoolExpressionMethods as _, ExpressionMethods as _, Insertable, JoinOnDsl as _, OptionalExtension as _,
+    QueryDsl as _, Queryable, Selectable, SelectableHelper as _, TextExpressionMethods as _,
 };
 use diesel_async::RunQueryDsl as _;
 
@@ -207,22 +207,17 @@ pub struct Withheld {
     pub reason: Option<String>,
 }
 
-/// Quarantined events in order of time, all or those of one reason, at most [`READ_MAX`]; those after `after`.
-pub async fn quarantined(tx: &mut Tx, reason: Option<&str>, after: Option<Stamp>) -> Result<Vec<Withheld>, Error> {
-    use diesel::BoolExpressionMethods as _;
-    let (hlc, stream, seq) =
-        after.map_or((i64::MIN, i64::MIN, i64::MIN), |after| (after.hlc.to_sql(), after.stream, after.seq));
+/// Quarantined events after a place in the journal (stream, seq), all or those of one reason, at most [`READ_MAX`]. In
+/// order of stream and seq: merging does not depend on it.
+pub async fn quarantined(tx: &mut Tx, reason: Option<&str>, after: (i64, i64)) -> Result<Vec<Withheld>, Error> {
     use crate::storage::schema::streams;
+    let (stream, seq) = after;
     let rows: Vec<(i64, i64, i64, Id, Option<String>, Bytes3)> = on!(tx, conn => events::table
         .inner_join(streams::table.on(streams::id.eq(events::stream)))
         .filter(events::state.eq(State::Quarantined as i16))
         .filter(events::reason.like(reason.unwrap_or("%").to_owned()))
-        .filter(
-            events::hlc.gt(hlc).or(events::hlc
-                .eq(hlc)
-                .and(events::stream.gt(stream).or(events::stream.eq(stream).and(events::seq.gt(seq))))),
-        )
-        .order((events::hlc, events::stream, events::seq))
+        .filter(events::stream.gt(stream).or(events::stream.eq(stream).and(events::seq.gt(seq))))
+        .order((events::stream, events::seq))
         .limit(READ_MAX)
         .select((events::stream, events::seq, events::hlc, streams::origin, events::reason, Bytes3::as_select()))
         .load(conn)

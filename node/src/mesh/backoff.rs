@@ -11,6 +11,9 @@ const LONGEST: Duration = Duration::from_secs(3);
 /// The wait after a peer broke a rule (a forged event, another node's name): it won't be better in a moment.
 pub const AFTER_FAULT: Duration = Duration::from_secs(30);
 
+/// The wait after a peer had no room for another link: room comes with the next change of the mesh.
+pub const AFTER_FULL: Duration = Duration::from_secs(15);
+
 /// Waits between attempts.
 #[derive(Debug, Default)]
 pub struct Backoff {

@@ -73,7 +73,7 @@ impl Pulse {
         }
         let is_new = beat.number > self.heard;
         self.heard = self.heard.max(beat.number);
-        let echo = is_new.then(|| Heartbeat { number: self.number, echo: self.heard, has_hub });
+        let echo = is_new.then_some(Heartbeat { number: self.number, echo: self.heard, has_hub });
         (sent.map(|sent| now - sent), echo)
     }
 }

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::plan::{HUB_LINKS_MAX, STORE_LINKS_MAX};
+use super::plan::{HUB_LINKS_MAX, STORE_DIALS_MAX, STORE_LINKS_MAX};
 use crate::app::Sightings;
 
 /// Why a link is not opened.
@@ -59,6 +59,13 @@ struct Inner {
     hub_heard: Option<DateTime<Utc>>,
 }
 
+impl Inner {
+    /// How many links others have dialled.
+    fn accepted(&self) -> usize {
+        self.live.values().filter(|link| !link.dialled_by_me).count()
+    }
+}
+
 /// The links that are up. Cheap to clone.
 #[derive(Clone)]
 pub struct Links {
@@ -83,7 +90,7 @@ impl Links {
                 return Err(Refused::Linked);
             }
             held.cut.cancel();
-        } else if inner.live.len() >= self.links_max() && !self.is_always_welcome(peer, dialled_by_me) {
+        } else if !dialled_by_me && peer.kind != Kind::Hub && inner.accepted() >= self.accepted_max() {
             return Err(Refused::Full);
         }
         inner.opened += 1;
@@ -106,6 +113,14 @@ impl Links {
         sighting.is_linked = true;
         sighting.last_seen = now;
         sighting.round_trip = round_trip.or(sighting.round_trip);
+    }
+
+    /// Takes over when nodes were last heard before this start.
+    pub fn restore(&self, seen: Vec<(Uuid, DateTime<Utc>)>) {
+        let mut inner = self.lock();
+        for (node, last_seen) in seen {
+            inner.seen.entry(node).or_insert_with(|| Sighting { is_linked: false, ..Sighting::new(last_seen) });
+        }
     }
 
     /// How replication with a peer stands.
@@ -170,13 +185,9 @@ impl Links {
         }
     }
 
-    fn links_max(&self) -> usize {
-        if self.me.kind == Kind::Hub { HUB_LINKS_MAX } else { STORE_LINKS_MAX }
-    }
-
-    /// Own choices are bounded by the plan; hubs are few. (Others' choices fill the rest.)
-    fn is_always_welcome(&self, peer: &SpiffeId, dialled_by_me: bool) -> bool {
-        dialled_by_me || peer.kind == Kind::Hub
+    /// Links that others may dial, hubs apart, which are few: own choices are bounded by the plan, these fill the rest.
+    fn accepted_max(&self) -> usize {
+        if self.me.kind == Kind::Hub { HUB_LINKS_MAX } else { STORE_LINKS_MAX - STORE_DIALS_MAX }
     }
 
     fn close(&self, peer: Uuid, number: u64) {
@@ -279,9 +290,11 @@ mod tests {
     #[test]
     fn a_store_holds_no_more_links_than_its_bound() {
         let links = Links::new(name(1_000, "C"));
-        let guards: Vec<_> = (0..STORE_LINKS_MAX).map(|_| links.open(&name(1_500, "C"), false).unwrap()).collect();
-        assert_eq!(links.open(&name(1_501, "C"), false).err(), Some(Refused::Full));
+        let accept = || links.open(&name(1_500, "C"), false);
+        let guards: Vec<_> = (0..STORE_LINKS_MAX - STORE_DIALS_MAX).map(|_| accept().unwrap()).collect();
+        assert_eq!(accept().err(), Some(Refused::Full));
         assert!(links.open(&name(1, "C"), false).is_ok());
+        assert!(links.open(&name(1_501, "C"), true).is_ok());
         drop(guards);
         assert!(links.open(&name(1_501, "C"), false).is_ok());
     }

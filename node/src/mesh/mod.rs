@@ -6,3 +6,4 @@ pub mod heartbeat;
 pub mod links;
 pub mod plan;
 pub mod registry;
+pub mod sightings;

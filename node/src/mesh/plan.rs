@@ -13,9 +13,11 @@ use uuid::Uuid;
 /// Nearest stores that a store links to.
 pub const NEAREST: usize = 3;
 
-/// Links that a store holds at the most, those that others dial included: its own at most eight (two hubs, three
-/// nearest, two ring neighbours, one far peer), and as many more as leave room for others' choices.
-pub const STORE_LINKS_MAX: usize = 14;
+/// Peers that a store dials at the most: two hubs, the nearest, two ring neighbours, one far peer.
+pub const STORE_DIALS_MAX: usize = 2 + NEAREST + 2 + 1;
+
+/// Links that a store holds at the most: its own choices, and some more for the choices of others.
+pub const STORE_LINKS_MAX: usize = STORE_DIALS_MAX + 6;
 
 /// Links that a hub holds at the most: the stores of a large region and all other hubs.
 pub const HUB_LINKS_MAX: usize = 2_000;

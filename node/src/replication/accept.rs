@@ -143,13 +143,14 @@ impl Run {
         let mut keys = Keys::new();
         for event in &self.events {
             let id = event.header.key_id;
-            if !keys.contains_key(&id) {
-                let certified = certificate(db, event).await?;
-                if !event.is_of(&certified.id) {
-                    return fault("the key belongs to another than the event's origin");
-                }
-                keys.insert(id, certified);
+            if keys.contains_key(&id) {
+                continue;
             }
+            let certified = certificate(db, event).await?;
+            if !event.is_of(&certified.id) {
+                return fault("the key belongs to another than the event's origin");
+            }
+            keys.insert(id, certified);
         }
         let (events, by_key) = (self.events.clone(), keys.clone());
         let good = tokio::task::spawn_blocking(move || events.iter().all(|event| is_signed(event, &by_key)));
@@ -296,39 +297,29 @@ pub async fn singles(db: &Db, signed: Vec<SignedEvent>) -> Result<usize, Error> 
 }
 
 /// Tries quarantined events again: all of them at start (this may be a newer program), later those that waited for the
-/// clock. Returns how many are applied now.
+/// clock. Returns how many are not quarantined any more.
 pub async fn retry_quarantined(db: &Db, reason: Option<&'static str>) -> Result<usize, Error> {
-    let (mut applied, mut after) = (0, None);
+    let (mut settled, mut after) = (0, (0, 0));
     loop {
-        let waiting = db.read(|tx| Box::pin(entries::quarantined(tx, reason, after))).await?;
-        let Some(last) = waiting.last() else { return Ok(applied) };
-        after = Some(last.stamp);
-        let done = retry(db, waiting).await?;
-        applied += done;
-        // Those that wait for the clock are in order of time: when none of these is due, none after them is.
-        if reason.is_some() && done == 0 {
-            return Ok(applied);
-        }
+        let waiting = db.read(move |tx| Box::pin(entries::quarantined(tx, reason, after))).await?;
+        let Some(last) = waiting.last() else { return Ok(settled) };
+        after = (last.stamp.stream, last.stamp.seq);
+        settled += db.receive(move |tx| Box::pin(async move { retry(tx, waiting).await })).await?;
     }
 }
 
-async fn retry(db: &Db, waiting: Vec<entries::Withheld>) -> Result<usize, Error> {
-    db.receive(move |tx| {
-        Box::pin(async move {
-            let mut applied = 0;
-            for held in waiting {
-                let Ok(event) = Event::parse(held.event) else { continue };
-                let Some(origin) = registry::find_by_key(tx, event.header.key_id).await? else { continue };
-                let outcome = apply_guarded(tx, origin.id(), &event, &held.stamp).await?;
-                if outcome.state != State::Quarantined {
-                    entries::settle(tx, held.stamp.stream, held.stamp.seq, &outcome).await?;
-                    applied += 1;
-                }
-            }
-            Ok::<_, Error>(applied)
-        })
-    })
-    .await
+async fn retry(tx: &mut Tx, waiting: Vec<entries::Withheld>) -> Result<usize, Error> {
+    let mut settled = 0;
+    for held in waiting {
+        let Ok(event) = Event::parse(held.event) else { continue };
+        let Some(origin) = registry::find_by_key(tx, event.header.key_id).await? else { continue };
+        let outcome = apply_guarded(tx, origin.id(), &event, &held.stamp).await?;
+        if outcome.state != State::Quarantined {
+            entries::settle(tx, held.stamp.stream, held.stamp.seq, &outcome).await?;
+            settled += 1;
+        }
+    }
+    Ok(settled)
 }
 
 #[cfg(test)]

@@ -114,7 +114,8 @@ pub fn apply_guarded<'a>(
     .boxed()
 }
 
-/// Merges an accepted event into the rows, or says why not. Only a failing database is an error.
+/// Merges an accepted event into the rows, or says why not. Only a failing database is an error. Of what is withheld
+/// about a deleted user, the body is not kept.
 pub fn apply<'a>(
     tx: &'a mut Tx,
     origin: &'a SpiffeId,
@@ -125,6 +126,15 @@ pub fn apply<'a>(
 }
 
 async fn dispatch(tx: &mut Tx, origin: &SpiffeId, event: &Event, stamp: &Stamp) -> Result<Outcome, storage::Error> {
+    let outcome = merge(tx, origin, event, stamp).await?;
+    let subject = event.header.subject;
+    if outcome.state != State::Applied && subject != 0 && accounts::is_deleted(tx, subject).await? {
+        return Ok(outcome.without_body());
+    }
+    Ok(outcome)
+}
+
+async fn merge(tx: &mut Tx, origin: &SpiffeId, event: &Event, stamp: &Stamp) -> Result<Outcome, storage::Error> {
     let header = &event.header;
     if !header.audience.may_be_addressed_by(origin) {
         return Ok(Outcome::withheld(State::Void, "its origin may not address this audience"));

@@ -31,7 +31,7 @@ use super::{
 use crate::{
     journal::entries,
     mesh::{
-        backoff::{AFTER_FAULT, Backoff},
+        backoff::{AFTER_FAULT, AFTER_FULL, Backoff},
         heartbeat,
         links::Links,
         plan::{Candidate, plan},
@@ -67,6 +67,8 @@ enum Failed {
     Slow,
     #[error("the pair is linked already")]
     Linked,
+    #[error("the peer holds as many links as it may")]
+    Full,
     #[error("{0}")]
     Fault(String),
     #[error(transparent)]
@@ -77,6 +79,7 @@ impl From<Status> for Failed {
     fn from(status: Status) -> Self {
         match status.code() {
             Grpc::AlreadyExists => Self::Linked,
+            Grpc::ResourceExhausted => Self::Full,
             _ => Self::Refused(format!("{:?}: {}", status.code(), status.message())),
         }
     }
@@ -199,6 +202,8 @@ impl Dialler {
             }
             let wait = match self.link_once(peer, &mut backoff).await {
                 Failed::Linked => backoff.next(rand::random()),
+                // It is there; it has others to talk to.
+                Failed::Full => AFTER_FULL,
                 Failed::Fault(why) => {
                     tracing::warn!(peer.id = %peer, why, "the link ended for a fault of the peer");
                     AFTER_FAULT

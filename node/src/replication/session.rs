@@ -72,6 +72,8 @@ pub struct Session {
     sent_events: u64,
     acknowledged_events: u64,
     received_events: u64,
+    /// Whether the peer's first acknowledgement holds no more of our own words than we do.
+    confirmed: Option<bool>,
     digest_sent: Option<[u8; 16]>,
     digest_heard: Option<[u8; 16]>,
     ticks: u32,
@@ -93,6 +95,7 @@ impl Session {
             sent_events: 0,
             acknowledged_events: 0,
             received_events: 0,
+            confirmed: None,
             digest_sent: None,
             digest_heard: None,
             ticks: 0,
@@ -226,6 +229,11 @@ impl Session {
         !self.greeted || self.digest_heard.is_some_and(|heard| heard != self.common().digest())
     }
 
+    /// Whether the peer has confirmed that we have all of our own words that it has.
+    pub fn is_confirmed(&self) -> bool {
+        self.confirmed == Some(true)
+    }
+
     fn greet(&mut self, hello: &Hello) -> Vec<Output> {
         self.greeted = true;
         self.peer_has = Positions::from_vector(&hello.vector.clone().unwrap_or_default());
@@ -235,7 +243,10 @@ impl Session {
         let theirs =
             |(key, (_, head)): &(&StreamKey, &(i64, u64))| key.0 == self.peer.uuid && *head > self.peer_has.get(key);
         self.owed = self.heads.iter().filter(theirs).map(|(key, _)| key.clone()).collect();
-        vec![]
+        // Tells the peer how far its own words are known here: until it has heard that, it holds its writes.
+        let own = self.heads.iter().filter(|(key, _)| key.0 == self.peer.uuid);
+        let known: Positions = own.map(|(key, (_, head))| (key.clone(), *head)).collect();
+        vec![Output::Send(Frame::Ack(Ack { vector: Some(known.to_vector()), received: self.received_events }))]
     }
 
     fn take(batch: EventBatch) -> Vec<Output> {
@@ -251,7 +262,11 @@ impl Session {
             return vec![Output::Close("an acknowledgement of what was not sent")];
         }
         self.acknowledged_events = ack.received;
-        for (key, seq) in Positions::from_vector(&ack.vector.clone().unwrap_or_default()).0 {
+        let vector = Positions::from_vector(&ack.vector.clone().unwrap_or_default());
+        let have = |key: &StreamKey| self.heads.get(key).map_or(0, |(_, head)| *head);
+        let forgot = vector.0.iter().any(|(key, seq)| key.0 == self.me.uuid && *seq > have(key));
+        self.confirmed = self.confirmed.or(Some(!forgot));
+        for (key, seq) in vector.0 {
             // Only what was sent can be acknowledged: whatever else it names must not pile up here.
             if self.heads.contains_key(&key) {
                 self.peer_has.raise(key, seq);
@@ -326,7 +341,14 @@ mod tests {
 
     fn greet(a: &mut Session, a_has: &[Stream], b: &mut Session, b_has: &[Stream]) -> (Vec<Output>, Vec<Output>) {
         let (from_a, from_b) = (a.hello(a_has), b.hello(b_has));
-        (a.handle(from_b), b.handle(from_a))
+        let (at_a, at_b) = (a.handle(from_b), b.handle(from_a));
+        for (outputs, to) in [(&at_a, &mut *b), (&at_b, &mut *a)] {
+            for output in outputs {
+                let Output::Send(frame) = output else { panic!("{output:?}") };
+                assert_eq!(to.handle(frame.clone()), []);
+            }
+        }
+        (at_a, at_b)
     }
 
     #[test]
@@ -360,6 +382,7 @@ mod tests {
         let old = [stream(1, origin, Audience::Everyone, 3)];
         let newer = [stream(4, origin, Audience::Everyone, 9)];
         greet(&mut a, &old, &mut b, &newer);
+        assert!(!a.is_confirmed() && b.is_confirmed());
         let next = b.next().unwrap();
         assert_eq!((next.stream, next.after), (4, 3));
         b.sent(next.key, 9, 6);

@@ -84,9 +84,13 @@ impl Replicator {
         };
         let run =
             Run { of: self, peer, session: Mutex::new(session), outbox: Mutex::default(), wake: Notify::new(), out };
+        // Before anything else: the peer may greet first, and then digests could overtake our own hello.
+        if let Err(end) = run.put(hello).await {
+            return end;
+        }
         let end = tokio::select! {
             () = cut.cancelled() => End::Cut,
-            end = run.send(hello) => end,
+            end = run.send() => end,
             end = run.receive(inbound) => end,
             end = run.tick() => end,
         };
@@ -134,10 +138,7 @@ impl Run<'_> {
         self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn send(&self, hello: Frame) -> End {
-        if let Err(end) = self.put(hello).await {
-            return end;
-        }
+    async fn send(&self) -> End {
         let mut changes = self.of.streams.clone();
         loop {
             let heads = Arc::clone(&changes.borrow_and_update());
@@ -204,6 +205,9 @@ impl Run<'_> {
             let outputs = self.session().handle(frame);
             if let Err(end) = self.perform(outputs).await {
                 return end;
+            }
+            if self.session().is_confirmed() {
+                self.of.db.release_writes();
             }
             self.wake.notify_one();
         }

@@ -54,6 +54,12 @@ pub struct Gate {
 
 static ACCESS: LazyLock<HashMap<String, Access>> = LazyLock::new(contract::access);
 
+/// Whether there is such an RPC, by its path without the leading slash.
+pub(super) fn is_known(path: &str) -> bool {
+    let path = format!("/{path}");
+    ACCESS.contains_key(&path) || STANDARD_SERVICES.iter().any(|service| path.starts_with(service))
+}
+
 impl Gate {
     async fn check(&self, path: &str, parts: &mut http::request::Parts) -> Result<(), Failure> {
         let info = parts.extensions.get::<PeerInfo>();
@@ -73,8 +79,10 @@ impl Gate {
             Some(token) => Some(self.authenticator.authenticate(&token).await?),
             None => None,
         };
-        if user.is_none() && access.permission() == Permission::Self_ {
-            return Err(not_authenticated());
+        match access.permission() {
+            Permission::Unspecified => return Err(Failure::new(Code::Forbidden, "This RPC is not open to anybody.")),
+            Permission::Self_ if user.is_none() => return Err(not_authenticated()),
+            _ => {}
         }
         let hub_heard = self.links.hub_heard().is_some_and(|heard| Utc::now() - heard < chrono_limit());
         let region = Arc::from(self.me.region.as_str());

@@ -13,6 +13,8 @@ use tower::{Layer, Service};
 use tracing::Instrument as _;
 use uuid::Uuid;
 
+use super::access::is_known;
+
 /// Metadata that carries the request's id from the gateway.
 const REQUEST_ID: &str = "x-request-id";
 
@@ -81,8 +83,8 @@ fn code(response: &Response<Body>) -> Code {
 
 fn count(method: String, code: Code, started: Instant) {
     let seconds = started.elapsed().as_secs_f64();
-    // Unknown methods would let callers make up label values.
-    let method = if code == Code::Unimplemented || code == Code::NotFound { "unknown".to_owned() } else { method };
+    // Methods that there are not would let callers make up label values.
+    let method = if is_known(&method) { method } else { "unknown".to_owned() };
     tracing::debug!(rpc.code = ?code, rpc.seconds = seconds, "answered");
     metrics::counter!("codepop_rpc_requests_total", "method" => method.clone(), "code" => format!("{code:?}"))
         .increment(1);

@@ -3,7 +3,7 @@
 
 use diesel::{
     SqliteConnection,
-    migration::{Migration, MigrationSource, MigrationVersion},
+    migration::{MigrationSource, MigrationVersion},
 };
 use diesel_async::{AsyncMigrationHarness, AsyncPgConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
@@ -37,7 +37,7 @@ where
     let names: Vec<MigrationVersion<'static>> = MigrationSource::<DB>::migrations(&known)
         .map_err(failed)?
         .iter()
-        .map(|migration: &Box<dyn Migration<DB>>| migration.name().version().as_owned())
+        .map(|migration| migration.name().version().as_owned())
         .collect();
     if let Some(newer) = conn.applied_migrations().map_err(failed)?.iter().find(|applied| !names.contains(applied)) {
         return Err(Error::Newer(newer.to_string()));

@@ -11,7 +11,10 @@ mod tx;
 pub mod types;
 mod writer;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
 use futures::future::BoxFuture;
 use tokio::sync::watch;
@@ -32,6 +35,7 @@ pub struct Db {
     clock: Arc<Clock>,
     author: Arc<Author>,
     fence: Arc<RwLock<Option<String>>>,
+    gate: Arc<watch::Sender<bool>>,
     kind: &'static str,
 }
 
@@ -46,8 +50,8 @@ impl Db {
         let migrated = migrate::migrate(&connections).await?;
         let writer = Writer::spawn(connections, Arc::clone(&clock), Arc::clone(&author));
         let readers = Connections::readers(location)?;
-        let fence = Arc::default();
-        Ok((Self { readers, writer, clock, author, fence, kind: location.kind() }, migrated))
+        let (fence, gate) = (Arc::default(), Arc::new(watch::Sender::new(true)));
+        Ok((Self { readers, writer, clock, author, fence, gate, kind: location.kind() }, migrated))
     }
 
     /// Reads. Each statement sees what was committed before it.
@@ -84,6 +88,7 @@ impl Db {
         E: From<Error> + Send + 'static,
         F: for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<R, E>> + Send + 'static,
     {
+        self.wait_for_gate().await;
         if let Some(why) = self.fenced() {
             return Err(Error::Fenced(why).into());
         }
@@ -100,9 +105,33 @@ impl Db {
         self.writer.write(operation).await
     }
 
+    /// Lets this node's own writes wait until a peer has confirmed that the database is not older than what it holds, or
+    /// until `longest` has passed: a node whose peers are all away must go on.
+    pub fn hold_writes(&self, longest: Duration) {
+        self.gate.send_replace(false);
+        let gate = Arc::clone(&self.gate);
+        tokio::spawn(async move {
+            tokio::time::sleep(longest).await;
+            gate.send_replace(true);
+        });
+    }
+
+    /// A peer has confirmed that the database is up to date with its own words.
+    pub fn release_writes(&self) {
+        self.gate.send_if_modified(|open| !std::mem::replace(open, true));
+    }
+
+    async fn wait_for_gate(&self) {
+        if !*self.gate.borrow() {
+            // Whoever holds the gate opens it; the sender lives as long as this handle.
+            let _ = self.gate.subscribe().wait_for(|open| *open).await;
+        }
+    }
+
     /// Takes no writes of this node's own from now on, and says why.
     pub fn fence(&self, why: String) {
         *self.fence.write().unwrap_or_else(PoisonError::into_inner) = Some(why);
+        self.release_writes();
     }
 
     /// Why the node takes no writes, when it does not.

@@ -134,10 +134,11 @@ impl Conn {
 
     /// Runs statements without results.
     pub(crate) async fn batch(&mut self, sql: &str) -> Result<(), Error> {
-        Ok(match self {
-            Self::Sqlite(object) => object.batch_execute(sql).await?,
-            Self::Postgres(object) => object.batch_execute(sql).await?,
-        })
+        let done = match self {
+            Self::Sqlite(object) => object.batch_execute(sql).await,
+            Self::Postgres(object) => object.batch_execute(sql).await,
+        };
+        done.map_err(Error::from)
     }
 }
 

@@ -43,9 +43,25 @@ async fn assert_sqlite_is_durable(tx: &mut Tx) {
 async fn sqlite_syncs_what_it_acknowledges() {
     let node = Node::sqlite().await;
     let checked = async |tx: &mut Tx| assert_sqlite_is_durable(tx).await;
-    node.db.read(|tx| Box::pin(async move { Ok::<_, Error>(checked(tx).await) })).await.unwrap();
+    node.db
+        .read(|tx| {
+            Box::pin(async move {
+                checked(tx).await;
+                Ok::<_, Error>(())
+            })
+        })
+        .await
+        .unwrap();
     let checked = async |tx: &mut Tx| assert_sqlite_is_durable(tx).await;
-    node.db.write(move |tx| Box::pin(async move { Ok::<_, Error>(checked(tx).await) })).await.unwrap();
+    node.db
+        .write(move |tx| {
+            Box::pin(async move {
+                checked(tx).await;
+                Ok::<_, Error>(())
+            })
+        })
+        .await
+        .unwrap();
 }
 
 #[tokio::test]

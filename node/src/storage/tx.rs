@@ -12,7 +12,8 @@ use crate::{clock::Clock, identity::Author};
 /// SQLite behind an async face.
 pub type SqliteAsync = SyncConnectionWrapper<SqliteConnection>;
 
-/// A connection to one of the two databases. Only the [`on!`](crate::storage::on) macro looks inside.
+/// A connection to one of the two databases. Only the [`on!`](crate::on) macro looks inside.
+#[allow(clippy::large_enum_variant, reason = "few are alive at a time, and a box would cost every query a step")]
 pub enum Conn {
     /// SQLite.
     Sqlite(Object<SqliteAsync>),

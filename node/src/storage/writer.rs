@@ -3,6 +3,8 @@
 
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
+use diesel::{QueryableByName, sql_query, sql_types::Integer};
+use diesel_async::RunQueryDsl as _;
 use futures::{FutureExt, future::BoxFuture};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -36,7 +38,10 @@ impl Writer {
         let (wake, journal) = watch::channel(0);
         let (wake_registry, registry) = watch::channel(0);
         let (wake_erasures, erasures) = watch::channel(0);
-        tokio::spawn(Task { connections, clock, author, queue, wake, wake_registry, wake_erasures }.run());
+        tokio::spawn(
+            Task { connections, clock, author, queue, wake, wake_registry, wake_erasures, log_holds_erased: false }
+                .run(),
+        );
         Self { jobs, journal, registry, erasures }
     }
 
@@ -91,6 +96,8 @@ struct Task {
     wake: watch::Sender<u64>,
     wake_registry: watch::Sender<u64>,
     wake_erasures: watch::Sender<u64>,
+    /// Erased data may still stand in the write-ahead log.
+    log_holds_erased: bool,
 }
 
 impl Task {
@@ -109,7 +116,7 @@ impl Task {
     }
 
     /// One transaction for the whole batch.
-    async fn transact(&self, conn: Conn, batch: &mut Vec<Job>) {
+    async fn transact(&mut self, conn: Conn, batch: &mut Vec<Job>) {
         let (clock, author) = (Arc::clone(&self.clock), Arc::clone(&self.author));
         let mut tx = Tx { conn, clock, author, signals: Signals::default() };
         let mut replies = Vec::with_capacity(batch.len());
@@ -136,19 +143,24 @@ impl Task {
         }
     }
 
-    async fn after_commit(&self, mut tx: Tx) {
+    async fn after_commit(&mut self, mut tx: Tx) {
         if tx.signals.journal {
             self.wake.send_modify(|version| *version += 1);
         }
         if tx.signals.registry {
             self.wake_registry.send_modify(|version| *version += 1);
         }
-        if !tx.signals.erased {
-            return;
+        if tx.signals.erased {
+            self.wake_erasures.send_modify(|version| *version += 1);
+            self.log_holds_erased = true;
         }
-        self.wake_erasures.send_modify(|version| *version += 1);
-        if let Err(error) = tx.empty_log().await {
-            tracing::warn!(error = %error, "erased data may stay in the write-ahead log until the next checkpoint");
+        if self.log_holds_erased {
+            match tx.empty_log().await {
+                Ok(emptied) => self.log_holds_erased = !emptied,
+                Err(error) => {
+                    tracing::warn!(error = %error, "the write-ahead log with erased data could not be emptied; trying after the next write")
+                }
+            }
         }
     }
 }
@@ -185,11 +197,22 @@ impl Tx {
         self.conn.batch(sql).await
     }
 
-    /// Moves SQLite's write-ahead log into the (securely erased) database and empties it.
-    async fn empty_log(&mut self) -> Result<(), Error> {
-        match self.conn {
-            Conn::Sqlite(_) => self.conn.batch("PRAGMA wal_checkpoint(TRUNCATE)").await,
-            Conn::Postgres(_) => Ok(()),
+    /// Moves SQLite's write-ahead log into the (securely erased) database and empties it; waits for readers as long as
+    /// any statement does. False when a reader was slower.
+    async fn empty_log(&mut self) -> Result<bool, Error> {
+        match &mut self.conn {
+            Conn::Sqlite(object) => {
+                let busy: i32 =
+                    sql_query("PRAGMA wal_checkpoint(TRUNCATE)").get_result::<Checkpoint>(&mut **object).await?.busy;
+                Ok(busy == 0)
+            }
+            Conn::Postgres(_) => Ok(true),
         }
     }
+}
+
+#[derive(QueryableByName)]
+struct Checkpoint {
+    #[diesel(sql_type = Integer)]
+    busy: i32,
 }

@@ -1,0 +1,147 @@
+//! Measures the optimised programs and prints a table in markdown. `scripts/bench.sh` builds them and names them.
+
+#![allow(clippy::unwrap_used, reason = "a measurement that fails is none")]
+
+use std::{env, path::PathBuf, time::Duration};
+
+use codepop_proto::catalog::{CreateDrinkRequest, catalog_service_client::CatalogServiceClient};
+use codepop_tests::{
+    bench::{
+        envoy::Envoy,
+        http::{Load, load},
+        rest,
+        table::{Spread, row},
+        visible::Customers,
+    },
+    harness::{Builder, Mesh},
+};
+
+/// Runs of each measurement.
+const RUNS: usize = 3;
+
+/// Connections of the load generator: a few busy shops.
+const CONNECTIONS: usize = 32;
+
+/// Time of one run against a door, and its warm-up.
+const DOOR_TIME: Duration = Duration::from_secs(5);
+const WARM_UP: Duration = Duration::from_secs(1);
+
+/// Time of one run of writes; the highest rate must be held for as long.
+const WRITE_TIME: Duration = Duration::from_secs(10);
+
+/// Rates that are tried for the highest, in writes a second.
+const RATES: &[u32] = &[1_000, 2_000, 3_000, 4_000, 6_000, 8_000];
+
+/// A rate is held when this share of it is acknowledged, and 99 of 100 writes are visible within a second.
+const HELD_SHARE: f64 = 0.97;
+const HELD_P99: Duration = Duration::from_secs(1);
+
+/// The settings of a shop.
+const TIMES: (u64, u64) = (2_000, 6_000);
+
+#[tokio::main(flavor = "multi_thread")]
+async fn main() {
+    let mesh = Builder::with(2).times(TIMES.0, TIMES.1).start().await;
+    row(&["what", "median (range) of 3 runs", "compared"]);
+    row(&["---", "---", "---"]);
+    at_rest(mesh).await;
+    doors().await;
+    writes().await;
+}
+
+fn ms(time: Duration) -> f64 {
+    time.as_secs_f64() * 1_000.0
+}
+
+async fn at_rest(mut mesh: Mesh) {
+    let mut starts = Vec::new();
+    let mut memory = Vec::new();
+    for _ in 0..RUNS {
+        starts.push(ms(rest::start_up(&mut mesh, 1).await));
+        mesh.settled().await;
+        memory.push(rest::resident_mb(&mesh, 1));
+    }
+    row(&["node at rest: memory, MB", &Spread::of(memory).shown(1), "aim: under 40"]);
+    row(&["node: start to serving, ms", &Spread::of(starts).shown(0), "aim: under 500"]);
+    row(&["node: size of the program, MB", &format!("{:.1}", rest::binary_mb("codepop-node")), ""]);
+    row(&["gateway: size of the program, MB", &format!("{:.1}", rest::binary_mb("codepop-gateway")), ""]);
+}
+
+/// The gateway and Envoy before the same node, in turns, so that a slow moment of the machine meets both.
+async fn doors() {
+    let program = PathBuf::from(env::var_os("CODEPOP_ENVOY").expect("CODEPOP_ENVOY names Envoy; run scripts/bench.sh"));
+    let mesh = Builder::with(1).times(TIMES.0, TIMES.1).start().await;
+    for number in 0..20 {
+        let drink = CreateDrinkRequest {
+            name: format!("Drink {number}"),
+            soda_used: vec!["Sprite".to_owned()],
+            syrups_used: vec!["Vanilla".to_owned(), "Coconut".to_owned()],
+            price: Some(3.5),
+            user_created: Some(true),
+            ..CreateDrinkRequest::default()
+        };
+        CatalogServiceClient::new(mesh.channel(1).await).create_drink(drink).await.unwrap();
+    }
+    let gateway = mesh.gateway(&[1]).await;
+    let pki = mesh.root().join("gateway-1/pki");
+    let envoy = Envoy::start(&program, mesh.root(), &pki, mesh.nodes[1].address()).await;
+    for (what, path) in [
+        ("GET /backend/drinks", "/backend/drinks"),
+        ("store discovery", "/backend/stores/discover?lat=41.74&lon=-111.83"),
+    ] {
+        let (mut ours, mut theirs): (Vec<Load>, Vec<Load>) = (Vec::new(), Vec::new());
+        for _ in 0..RUNS {
+            for (address, into) in [(gateway.address(), &mut ours), (envoy.address, &mut theirs)] {
+                load(address, path, CONNECTIONS, WARM_UP).await;
+                into.push(load(address, path, CONNECTIONS, DOOR_TIME).await);
+            }
+        }
+        compare(what, "answers/s", &ours, &theirs, 0, |load| load.rate);
+        compare(what, "p50, ms", &ours, &theirs, 2, |load| ms(load.p50));
+        compare(what, "p99, ms", &ours, &theirs, 2, |load| ms(load.p99));
+    }
+}
+
+fn compare(what: &str, unit: &str, ours: &[Load], theirs: &[Load], decimals: usize, value: impl Fn(&Load) -> f64) {
+    let [ours, theirs] = [ours, theirs].map(|runs| Spread::of(runs.iter().map(&value).collect()));
+    row(&[
+        &format!("gateway, {what}: {unit}"),
+        &ours.shown(decimals),
+        &format!("Envoy {}: {:.2}×", theirs.shown(decimals), ours.median / theirs.median),
+    ]);
+}
+
+async fn writes() {
+    let mesh = Builder::with(2).times(TIMES.0, TIMES.1).start().await;
+    let customers = Customers::of(&mesh).await;
+    for per_second in [100, 1_000] {
+        let (mut p50, mut p99, mut rate) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..RUNS {
+            let run = customers.write(per_second, WRITE_TIME).await;
+            p50.push(ms(run.p50));
+            p99.push(ms(run.p99));
+            rate.push(run.rate);
+        }
+        let what = format!("write at store A to visible at store B, {per_second}/s");
+        row(&[&format!("{what}: p50, ms"), &Spread::of(p50).shown(1), ""]);
+        row(&[
+            &format!("{what}: p99, ms"),
+            &Spread::of(p99).shown(1),
+            &format!("acknowledged {}/s", Spread::of(rate).shown(0)),
+        ]);
+    }
+    let mut highest = 0.0;
+    for rate in RATES {
+        let run = customers.write(*rate, WRITE_TIME).await;
+        if run.rate < f64::from(*rate) * HELD_SHARE || run.p99 > HELD_P99 {
+            break;
+        }
+        highest = run.rate;
+        mesh.settled().await;
+    }
+    row(&[
+        "highest rate of writes held for 10 s, visible within 1 s",
+        &format!("{highest:.0}/s"),
+        "load generator on the same cores",
+    ]);
+}

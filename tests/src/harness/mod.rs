@@ -1,0 +1,23 @@
+//! A mesh of real processes in a folder of its own, on free ports, made with the programs' own commands.
+//!
+//! `Mesh::with(3).await` is one hub (node 0) and three stores (nodes 1 to 3), linked and settled. Each node stands behind a
+//! [`Proxy`](crate::faults::Proxy) whose address is the one that it tells others.
+
+mod databases;
+mod eventually;
+mod gateway;
+mod mesh;
+mod node;
+mod operator;
+mod people;
+pub mod programs;
+mod stranger;
+
+pub use databases::{Backend, PostgresDatabase};
+pub use eventually::{check, eventually};
+pub use gateway::{Answer, Gateway};
+pub use mesh::{Builder, Digests, Mesh, SETTLE_TIMEOUT, store};
+pub use node::{Node, Spec};
+pub use operator::Operator;
+pub use people::PASSWORD;
+pub use stranger::{Saying, Session, Stranger};

@@ -1,0 +1,139 @@
+//! One node of a mesh: its folder, its proxy, and its process while it runs.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use codepop_node::identity::{Expected, NodeIdentity};
+use codepop_shared::identity::SpiffeId;
+
+use super::{
+    PostgresDatabase,
+    programs::{Program, command, run},
+};
+use crate::faults::{Processes, Proxy};
+
+/// Time for a node to serve: a debug build on a busy machine.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What a node is to be.
+#[derive(Clone, Debug)]
+pub struct Spec {
+    /// Name, also of its folder.
+    pub name: String,
+    /// `STORE` or `SUPPLY_HUB`.
+    pub kind: &'static str,
+    /// Code of its region.
+    pub region: &'static str,
+    /// Latitude and longitude.
+    pub place: (f64, f64),
+    /// The nodes whose addresses it is given to begin with.
+    pub seeds: Vec<usize>,
+}
+
+/// One node.
+#[derive(Debug)]
+pub struct Node {
+    /// Its certified name.
+    pub id: SpiffeId,
+    /// Its folder.
+    pub dir: PathBuf,
+    /// What stands before it.
+    pub proxy: Proxy,
+    pub(super) database: Option<PostgresDatabase>,
+    number: usize,
+    times: (u64, u64),
+    program: Option<Program>,
+    address: Option<SocketAddr>,
+}
+
+/// What all nodes of a mesh have in common.
+pub(super) struct Common<'a> {
+    pub(super) root: &'a Path,
+    pub(super) pki: &'a Path,
+    pub(super) times: (u64, u64),
+}
+
+impl Node {
+    /// Makes its identity with `init` and `pki issue`.
+    pub(super) fn make(
+        common: &Common<'_>,
+        (number, spec): (usize, &Spec),
+        proxy: Proxy,
+        seeds: &[String],
+        database: Option<PostgresDatabase>,
+    ) -> Self {
+        let dir = common.root.join(&spec.name);
+        let (folder, pki) = (dir.to_str().unwrap(), common.pki.to_str().unwrap());
+        let (lat, lon) = (spec.place.0.to_string(), spec.place.1.to_string());
+        let url = format!("https://{}", proxy.address());
+        let hubs = seeds.join(",");
+        let mut args = vec!["init", "--data-dir", folder, "--type", spec.kind, "--name", &spec.name];
+        args.extend(["--region", spec.region, "--lat", &lat, "--lon", &lon, "--api-url", &url]);
+        if !seeds.is_empty() {
+            args.extend(["--hub", &hubs]);
+        }
+        run("codepop-node", common.root, &args);
+        let request = dir.join("request.json");
+        run("codepop-node", common.root, &["pki", "issue", request.to_str().unwrap(), "--dir", pki]);
+        let id = NodeIdentity::load(&dir, &Expected::default()).unwrap().id;
+        Self { id, dir, proxy, database, number, times: common.times, program: None, address: None }
+    }
+
+    /// Starts it and waits until it serves.
+    ///
+    /// # Panics
+    /// It runs already, or does not serve in time.
+    pub(super) async fn start(&mut self, processes: &Processes) {
+        assert!(self.program.is_none(), "{} runs already", self.id);
+        let mut program = Program::start(self.command(), &self.dir.with_extension("log"));
+        processes.add(program.pid(), self.number);
+        let line = program.said(START_TIMEOUT, "the node serves").await;
+        let address: SocketAddr = line["listen"].as_str().unwrap().parse().unwrap();
+        self.proxy.lead_to(Some(address));
+        self.address = Some(address);
+        self.program = Some(program);
+    }
+
+    fn command(&self) -> std::process::Command {
+        let mut command = command("codepop-node");
+        command.arg("run").args(["--data-dir", self.dir.to_str().unwrap()]);
+        command.args(["--listen", "127.0.0.1:0", "--log-format", "json"]);
+        command.args(["--heartbeat-interval-ms", &self.times.0.to_string()]);
+        command.args(["--peer-down-after-ms", &self.times.1.to_string()]);
+        if let Some(database) = &self.database {
+            command.env("DATABASE_URL", database.url());
+        }
+        command
+    }
+
+    /// Where it listens itself, behind its proxy.
+    ///
+    /// # Panics
+    /// It does not run.
+    pub fn address(&self) -> SocketAddr {
+        self.address.expect("the node runs")
+    }
+
+    /// Whether it runs.
+    pub fn is_running(&self) -> bool {
+        self.program.is_some()
+    }
+
+    /// Its process.
+    ///
+    /// # Panics
+    /// It does not run.
+    pub fn program(&self) -> &Program {
+        self.program.as_ref().expect("the node runs")
+    }
+
+    /// Takes the process away from it.
+    pub(super) fn take_program(&mut self) -> Program {
+        self.address = None;
+        self.proxy.lead_to(None);
+        self.program.take().expect("the node runs")
+    }
+}
