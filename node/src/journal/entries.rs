@@ -173,6 +173,17 @@ pub async fn after(tx: &mut Tx, stream: i64, seq: u64) -> Result<Vec<SignedEvent
     Ok(rows.into_iter().map(SignedEvent::from).collect())
 }
 
+/// When a stored event was made; `None` when it is not stored.
+pub async fn hlc(tx: &mut Tx, stream: i64, seq: u64) -> Result<Option<Hlc>, Error> {
+    let stored: Option<i64> = on!(tx, conn => events::table
+        .find((stream, seq.cast_signed()))
+        .select(events::hlc)
+        .first(conn)
+        .await
+        .optional())?;
+    Ok(stored.map(Hlc::from_sql))
+}
+
 /// One event of a stream.
 pub async fn get(tx: &mut Tx, stream: i64, seq: i64) -> Result<Option<SignedEvent>, Error> {
     let row: Option<Bytes3> = on!(tx, conn => events::table

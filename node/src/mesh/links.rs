@@ -49,6 +49,8 @@ struct Link {
     dialled_by_me: bool,
     cut: CancellationToken,
     number: u64,
+    /// Its one replication session was opened.
+    replicates: bool,
 }
 
 #[derive(Default)]
@@ -95,7 +97,9 @@ impl Links {
         }
         inner.opened += 1;
         let (number, cut) = (inner.opened, CancellationToken::new());
-        inner.live.insert(peer.uuid, Link { kind: peer.kind, dialled_by_me, cut: cut.clone(), number });
+        inner
+            .live
+            .insert(peer.uuid, Link { kind: peer.kind, dialled_by_me, cut: cut.clone(), number, replicates: false });
         drop(inner);
         self.heard(peer.uuid, None);
         self.changes.send_modify(|version| *version += 1);
@@ -173,9 +177,13 @@ impl Links {
         }
     }
 
-    /// What ends the link that a node dialled, if there is one.
+    /// What ends the link that a node dialled, for its one replication session; `None` without such a link, or when it
+    /// has its session.
     pub fn accepted(&self, peer: Uuid) -> Option<CancellationToken> {
-        self.lock().live.get(&peer).filter(|link| !link.dialled_by_me).map(|link| link.cut.clone())
+        let mut inner = self.lock();
+        let link = inner.live.get_mut(&peer).filter(|link| !link.dialled_by_me && !link.replicates)?;
+        link.replicates = true;
+        Some(link.cut.clone())
     }
 
     /// Cuts the link to a node.

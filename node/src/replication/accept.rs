@@ -1,15 +1,19 @@
 //! The one door through which what others said comes in: verify, check authority, store, advance, merge, all in one
 //! transaction. Nothing unsigned is ever believed, whoever brings it.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
-use codepop_proto::{journal::SignedEvent, mesh::NodeAnnounced};
+use codepop_proto::{accounts::UserDeleted, journal::SignedEvent, mesh::NodeAnnounced};
 use codepop_shared::identity::{Certified, KeyId, SpiffeId};
 use futures::future::BoxFuture;
 use prost::{Message as _, Name as _};
 
 use super::apply::{apply, apply_guarded};
 use crate::{
+    accounts,
     journal::{Event, Outcome, Stamp, State, Stream, StreamKey, conflicts, entries, streams},
     mesh::registry,
     storage::{self, Db, Tx},
@@ -174,13 +178,31 @@ impl Run {
             note_fork(tx, &stream).await?;
             return Ok(Taken { forked: true, ..Taken::nothing(self.key, stream.head) });
         }
+        let mut before = entries::hlc(tx, stream.id, stream.head).await?;
         for event in &new {
             let Some(certified) = keys.get(&event.header.key_id) else { return fault("an unknown key") };
+            if event.message().is_none() && !accounts::is_deleted(tx, event.header.subject).await? {
+                return fault("an event came without its body, and without the deletion of its user");
+            }
+            let merge = if before.is_some_and(|before| event.header.hlc <= before) { set_back } else { merge };
+            before = before.max(Some(event.header.hlc));
             one(tx, &mut stream, event, &certified.id, merge).await?;
         }
         streams::advance(tx, &stream).await?;
         Ok(Taken { new: new.len(), ..Taken::nothing(self.key, stream.head) })
     }
+}
+
+/// Stands in for merging an event that claims to be older than the one before it: only a stolen key or a broken clock
+/// says so, and with it could claim what others claimed long ago.
+fn set_back<'a>(
+    _tx: &'a mut Tx,
+    _origin: &'a SpiffeId,
+    _event: &'a Event,
+    _stamp: &'a Stamp,
+) -> BoxFuture<'a, Result<Outcome, storage::Error>> {
+    let outcome = Outcome::withheld(State::Void, "it claims to be older than the event before it");
+    Box::pin(std::future::ready(Ok(outcome)))
 }
 
 fn is_signed(event: &Event, keys: &Keys) -> bool {
@@ -264,6 +286,40 @@ pub async fn announcements(db: &Db, signed: Vec<SignedEvent>) -> Result<usize, E
         }
     }
     singles(db, signed).await
+}
+
+/// Takes in what proves that erased bodies were erased rightly: announcements first, then what they signed.
+pub async fn proofs(db: &Db, signed: Vec<SignedEvent>) -> Result<(), Error> {
+    let is_announcement = |event: &SignedEvent| {
+        Event::parse(event.clone()).is_ok_and(|event| event.header.kind == NodeAnnounced::full_name())
+    };
+    let (announced, others) = signed.into_iter().partition(is_announcement);
+    singles(db, announced).await?;
+    singles(db, others).await?;
+    Ok(())
+}
+
+/// The proofs that go with events: for each erased body the deletion of its user, and who signed it.
+pub async fn proofs_for(tx: &mut Tx, events: &[SignedEvent]) -> Result<Vec<SignedEvent>, storage::Error> {
+    let erased =
+        events.iter().filter(|event| event.body.is_empty()).filter_map(|event| Event::parse(event.clone()).ok());
+    let subjects: BTreeSet<i64> = erased.map(|event| event.header.subject).filter(|subject| *subject != 0).collect();
+    let (mut proofs, mut origins) = (Vec::new(), BTreeSet::new());
+    for subject in subjects {
+        for (_, signed) in entries::live_about(tx, subject).await? {
+            let Ok(event) = Event::parse(signed) else { continue };
+            if event.header.kind == UserDeleted::full_name() {
+                origins.insert(event.header.origin);
+                proofs.push(event.into_signed());
+            }
+        }
+    }
+    for origin in origins {
+        if let Some(known) = registry::find(tx, origin).await? {
+            proofs.extend(entries::get(tx, known.announcement.0, known.announcement.1).await?);
+        }
+    }
+    Ok(proofs)
 }
 
 /// Takes in single live events out of their streams' order: an account that is fetched before its streams arrive. They

@@ -21,6 +21,9 @@ pub const WINDOW_EVENTS: u64 = 2_000;
 /// Events in one frame at the most, as the contract says.
 pub const BATCH_EVENTS_MAX: usize = 500;
 
+/// Proofs in one frame at the most: for each event a deletion and an announcement.
+const PROOFS_MAX: usize = 2 * BATCH_EVENTS_MAX;
+
 /// Bytes in one frame at the most, as the contract says; below gRPC's limit of 4 MiB.
 pub const BATCH_BYTES_MAX: usize = 1_024 * 1_024;
 
@@ -33,7 +36,7 @@ pub enum Output {
     /// Send this frame.
     Send(Frame),
     /// Take in these events of one stream and report with [`Session::took_in`].
-    Accept(Vec<SignedEvent>),
+    Accept(EventBatch),
     /// The peer breaks the protocol: end the session.
     Close(&'static str),
 }
@@ -251,10 +254,14 @@ impl Session {
 
     fn take(batch: EventBatch) -> Vec<Output> {
         let bytes: usize = batch.events.iter().map(|event| event.header.len() + event.body.len()).sum();
-        if batch.events.is_empty() || batch.events.len() > BATCH_EVENTS_MAX || bytes > 2 * BATCH_BYTES_MAX {
+        if batch.events.is_empty()
+            || batch.events.len() > BATCH_EVENTS_MAX
+            || batch.proofs.len() > PROOFS_MAX
+            || bytes > 2 * BATCH_BYTES_MAX
+        {
             return vec![Output::Close("a batch of a size that is not allowed")];
         }
-        vec![Output::Accept(batch.events)]
+        vec![Output::Accept(batch)]
     }
 
     fn acknowledge(&mut self, ack: &Ack) -> Vec<Output> {

@@ -172,7 +172,8 @@ impl Run<'_> {
                 self.session().sent(next.key, u64::MAX, 0);
                 continue;
             }
-            self.put(Frame::Events(EventBatch { events })).await?;
+            let proofs = self.proofs_for(&events).await?;
+            self.put(Frame::Events(EventBatch { events, proofs })).await?;
             self.session().sent(next.key, last, count);
         }
     }
@@ -225,13 +226,22 @@ impl Run<'_> {
         Ok(())
     }
 
-    async fn accept(&self, events: Vec<SignedEvent>) -> Result<(), End> {
-        let count = events.len();
-        let taken = match accept::batch(&self.of.db, self.peer, events).await {
-            Ok(taken) => taken,
-            Err(accept::Error::Fault(why)) => return Err(End::Fault(why)),
-            Err(accept::Error::Storage(error)) => return Err(End::Storage(error)),
-        };
+    /// Erased bodies go with the deletion of their user; most batches have none.
+    async fn proofs_for(&self, events: &[SignedEvent]) -> Result<Vec<SignedEvent>, End> {
+        if events.iter().all(|event| !event.body.is_empty()) {
+            return Ok(Vec::new());
+        }
+        let events = events.to_vec();
+        let proofs = self.of.db.read(move |tx| Box::pin(async move { accept::proofs_for(tx, &events).await })).await;
+        proofs.map_err(storage_end)
+    }
+
+    async fn accept(&self, batch: EventBatch) -> Result<(), End> {
+        let count = batch.events.len();
+        if !batch.proofs.is_empty() {
+            accept::proofs(&self.of.db, batch.proofs).await?;
+        }
+        let taken = accept::batch(&self.of.db, self.peer, batch.events).await?;
         metrics::counter!("codepop_events_received_total").increment(taken.new as u64);
         if let Some((have, made)) = taken.forgotten {
             self.fence(&taken.reached.0.1.to_string(), have, made).await;
@@ -297,6 +307,15 @@ impl Run<'_> {
 
     async fn put(&self, frame: Frame) -> Result<(), End> {
         self.out.send(framed(frame)).await.map_err(|_| End::Broken("the connection is gone".to_owned()))
+    }
+}
+
+impl From<accept::Error> for End {
+    fn from(error: accept::Error) -> Self {
+        match error {
+            accept::Error::Fault(why) => Self::Fault(why),
+            accept::Error::Storage(error) => Self::Storage(error),
+        }
     }
 }
 
