@@ -1,6 +1,6 @@
 //! Measures the optimised programs and prints a table in markdown. `scripts/bench.sh` builds them and names them.
 
-#![allow(clippy::unwrap_used, reason = "a measurement that fails is none")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a measurement that fails is none")]
 
 use std::{env, path::PathBuf, time::Duration};
 
