@@ -6,10 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use codepop_proto::{
-    journal::SignedEvent,
-    mesh::{Ack, Digest, EventBatch, Hello, ReplicationFrame, Want, replication_frame::Frame},
-};
+use codepop_proto::mesh::{Ack, Digest, EventBatch, Hello, ReplicationFrame, Want, replication_frame::Frame};
 use codepop_shared::identity::SpiffeId;
 
 use crate::journal::{Positions, Stream, StreamKey};
