@@ -15,8 +15,8 @@ use crate::harness::eventually;
 /// Time for Envoy to listen.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Lists that are answered as bare arrays, which Envoy can't do: it gets the annotation without `response_body`.
-const BARE_LISTS: &[&str] = &["drinks", "stores"];
+/// Fields that are answered bare, which Envoy can't do: it gets the annotation without `response_body`.
+const BARE_FIELDS: &[&str] = &["drinks", "drink", "stores", "store"];
 
 /// A running Envoy, killed when dropped.
 #[derive(Debug)]
@@ -26,13 +26,13 @@ pub struct Envoy {
     pub address: SocketAddr,
 }
 
-/// The contract's descriptors, with `response_body` (field 12 of the rule) of lists turned into a field that nobody knows
+/// The contract's descriptors, with `response_body` (field 12 of the rule) turned into a field that nobody knows
 /// (15): the same length, so that nothing else changes.
 fn descriptors() -> Vec<u8> {
     let mut bytes = codepop_proto::DESCRIPTORS.to_vec();
-    for list in BARE_LISTS {
-        let (mut old, mut new) = (vec![0x62, u8::try_from(list.len()).unwrap()], vec![0x7a]);
-        old.extend(list.as_bytes());
+    for field in BARE_FIELDS {
+        let (mut old, mut new) = (vec![0x62, u8::try_from(field.len()).unwrap()], vec![0x7a]);
+        old.extend(field.as_bytes());
         new.extend(&old[1..]);
         let mut at = 0;
         while let Some(found) = bytes[at..].windows(old.len()).position(|window| window == old) {
