@@ -1,5 +1,6 @@
 //! Sign up at one store, be at home at every store: through the app's door, as the app would.
 
+use codepop_proto::accounts::{RegisterRequest, accounts_service_client::AccountsServiceClient};
 use std::time::Duration;
 
 use codepop_tests::harness::{Backend, Builder, Gateway, Mesh, PASSWORD, check, eventually};
@@ -99,9 +100,15 @@ async fn one_name_claimed_at_two_stores_leaves_two_accounts_that_can_both_log_in
     for (a, b) in [(0, 1), (0, 2), (1, 2)] {
         mesh.cut(a, b);
     }
-    let first = sign_up(&one, "grace").await["user_id"].as_i64().unwrap();
-    let other = json!({"username": "Grace", "password": "another-good-secret-4"});
-    let second = two.post("/backend/auth/register/", None, other).await.expect(201)["user_id"].as_i64().unwrap();
+    // At the nodes themselves: a gateway goes on to another store whenever one is slow.
+    let first = mesh.sign_up(1, "grace").await.user_id;
+    let other = RegisterRequest {
+        username: "Grace".to_owned(),
+        password: "another-good-secret-4".to_owned(),
+        ..Default::default()
+    };
+    let mut second_store = AccountsServiceClient::new(mesh.channel(2).await);
+    let second = second_store.register(other).await.unwrap().into_inner().user_id;
     for (a, b) in [(0, 1), (0, 2), (1, 2)] {
         mesh.join(a, b);
     }

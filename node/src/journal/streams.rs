@@ -1,6 +1,6 @@
 //! Streams: one an origin and audience, gapless, each header naming the hash of the one before it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use codepop_proto::journal::{StreamPosition, Vector};
 use diesel::{
@@ -176,6 +176,9 @@ impl FromIterator<(StreamKey, u64)> for Positions {
     }
 }
 
+/// Pause before the streams are read again after the database failed.
+const READ_AGAIN: Duration = Duration::from_secs(1);
+
 /// Keeps all streams in memory for the senders: read once a change, whatever the number of peers.
 pub fn watch(db: &Db) -> tokio::sync::watch::Receiver<Arc<Vec<Stream>>> {
     let (publish, streams) = tokio::sync::watch::channel(Arc::new(Vec::new()));
@@ -186,7 +189,9 @@ pub fn watch(db: &Db) -> tokio::sync::watch::Receiver<Arc<Vec<Stream>>> {
             match db.read(|tx| Box::pin(all(tx))).await {
                 Ok(all) => drop(publish.send_replace(Arc::new(all))),
                 Err(error) => {
-                    tracing::warn!(error = %error, "the streams could not be read; senders wait for the next change")
+                    tracing::warn!(error = %error, "the streams could not be read; trying again");
+                    tokio::time::sleep(READ_AGAIN).await;
+                    continue;
                 }
             }
             if publish.is_closed() || changes.changed().await.is_err() {
