@@ -1,8 +1,8 @@
 //! Sign up at one store, be at home at every store: through the app's door, as the app would.
 
-use codepop_proto::accounts::{RegisterRequest, accounts_service_client::AccountsServiceClient};
 use std::time::Duration;
 
+use codepop_proto::accounts::{RegisterRequest, accounts_service_client::AccountsServiceClient};
 use codepop_tests::harness::{Backend, Builder, Gateway, Mesh, PASSWORD, check, eventually};
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -11,9 +11,9 @@ use crate::{
     json::wire::{self, Raw},
 };
 
-/// How often one request is sent at most. The first failure is bad luck, the second a pattern; after the third the
-/// caller should know.
-pub(crate) const ATTEMPTS_MAX: usize = 3;
+/// Nodes that may be tried for one request at the most. One that cannot be dialled costs nothing, so there are more of them
+/// than attempts, which `failover.rs` counts.
+const CANDIDATES_MAX: usize = 8;
 
 /// Who is to answer a particular request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,7 +112,7 @@ fn one(node: Option<&Arc<Node>>, unknown: &str) -> Choice {
 
 fn several(table: &Table, preferred: Option<Uuid>, fits: impl Fn(&Node) -> bool, nobody: &str) -> Choice {
     let usable = |node: &&Arc<Node>| node.link.is_up() && fits(node);
-    let mut candidates = Vec::with_capacity(ATTEMPTS_MAX);
+    let mut candidates = Vec::with_capacity(CANDIDATES_MAX);
     candidates.extend(preferred.and_then(|id| table.by_id(id)).filter(usable).cloned());
     let rest = |away: bool| {
         table
@@ -121,7 +121,7 @@ fn several(table: &Table, preferred: Option<Uuid>, fits: impl Fn(&Node) -> bool,
             .filter(usable)
             .filter(move |node| node.info.reported_away == away && Some(node.info.id) != preferred)
     };
-    let left = ATTEMPTS_MAX - candidates.len();
+    let left = CANDIDATES_MAX - candidates.len();
     candidates.extend(rest(false).chain(rest(true)).take(left).cloned());
     if candidates.is_empty() { Choice::Nobody(nobody.to_owned()) } else { Choice::Candidates(candidates) }
 }

@@ -20,6 +20,9 @@ use super::{
 };
 use crate::contract::Rpc;
 
+/// Nodes that a request reaches at the most: the first, and two more when that is safe.
+const ATTEMPTS_MAX: usize = 3;
+
 /// When to try again after 503: about as long as a node needs to be found again.
 const RETRY_AFTER: Duration = Duration::from_secs(3);
 
@@ -68,8 +71,8 @@ impl Upstream {
             Choice::Nobody(sentence) => return Err(Failure::new(Code::Unavailable, sentence).retry_after(RETRY_AFTER)),
             Choice::Unknown(sentence) => return Err(choose::unknown(sentence, self.shared.is_settled())),
         };
-        let (mut said, mut at) = (None, 0);
-        while let Some(node) = candidates.get(at).cloned() {
+        let (mut said, mut at, mut attempts) = (None, 0, 0);
+        while let Some(node) = candidates.get(at).filter(|_| attempts < ATTEMPTS_MAX).cloned() {
             if at > 0 {
                 counter!("gateway_retries_total", "rpc" => outgoing.rpc.path.to_string()).increment(1);
             }
@@ -79,6 +82,9 @@ impl Upstream {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
+            if !matches!(error, CallError::NotSent(_)) {
+                attempts += 1;
+            }
             match verdict(outgoing, &error, &node) {
                 Verdict::Final(failure) => return Err(failure),
                 Verdict::Next(failure) => said = failure.or(said),
