@@ -30,7 +30,7 @@ const WARM_UP: Duration = Duration::from_secs(1);
 const WRITE_TIME: Duration = Duration::from_secs(10);
 
 /// Rates that are tried for the highest, in writes a second.
-const RATES: &[u32] = &[1_000, 2_000, 3_000, 4_000, 6_000, 8_000];
+const RATES: &[u32] = &[200, 400, 600, 800, 1_000, 1_500, 2_000, 3_000];
 
 /// A rate is held when this share of it is acknowledged, and 99 of 100 writes are visible within a second.
 const HELD_SHARE: f64 = 0.97;
