@@ -102,7 +102,7 @@ pub(super) async fn run(config: RunConfig) -> Result<()> {
     }
     tokio::spawn(forget_deleted(app.db.clone(), stop.clone()));
     tokio::spawn(forget_expired(app.db.clone(), stop.clone()));
-    let parts = Parts { created_at: settings.created_at, dialler, app };
+    let parts = Parts { created_at: settings.created_at, display_name: config.display_name.clone(), dialler, app };
     let serving = server::serve(parts, incoming, stop.clone());
     tokio::select! {
         served = serving => served,

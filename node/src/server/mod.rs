@@ -62,11 +62,13 @@ pub struct Parts {
     pub dialler: Dialler,
     /// When the node was set up.
     pub created_at: DateTime<Utc>,
+    /// Its name for people.
+    pub display_name: String,
 }
 
 /// Serves until stopped; requests under way are finished.
 pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) -> anyhow::Result<()> {
-    let Parts { app, dialler, created_at } = parts;
+    let Parts { app, dialler, created_at, display_name } = parts;
     let authenticator = Arc::new(ByAccounts(app.clone()));
     let accounts = Accounts::new(app.clone());
     let links = dialler.links.clone();
@@ -99,7 +101,12 @@ pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) ->
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?)
         .add_service(limited!(MeshServiceServer::new(MeshRpc::new(dialler))))
-        .add_service(limited!(NodesServiceServer::new(nodes::NodesRpc::new(app.clone(), links, created_at))))
+        .add_service(limited!(NodesServiceServer::new(nodes::NodesRpc::new(
+            app.clone(),
+            links,
+            created_at,
+            display_name
+        ))))
         .add_service(limited!(OperatorServiceServer::new(operator::OperatorRpc::new(app.clone(), accounts.clone()))))
         .add_service(limited!(AccountsServiceServer::new(accounts)))
         .add_service(limited!(StoresServiceServer::new(StoresRpc::new(app.clone(), Arc::new(inventory::OwnStock)))))

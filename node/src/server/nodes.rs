@@ -47,12 +47,13 @@ pub(super) struct NodesRpc {
     app: App,
     links: Links,
     created_at: DateTime<Utc>,
+    display_name: String,
 }
 
 impl NodesRpc {
     /// The service of a node that was set up at `created_at`.
-    pub(super) fn new(app: App, links: Links, created_at: DateTime<Utc>) -> Self {
-        Self { app, links, created_at }
+    pub(super) fn new(app: App, links: Links, created_at: DateTime<Utc>, display_name: String) -> Self {
+        Self { app, links, created_at, display_name }
     }
 
     async fn known(&self) -> Result<Vec<Known>, storage::Error> {
@@ -73,7 +74,6 @@ impl NodesService for NodesRpc {
         let known = tokio::time::timeout(HEALTH_TIMEOUT, self.known()).await.ok().and_then(Result::ok);
         let connected = known.is_some();
         let known = known.unwrap_or_default();
-        let own = known.iter().find(|known| known.id().uuid == me.uuid);
         let sightings = self.links.sightings();
         let reachable = sightings.values().filter(|sighting| sighting.is_linked).count();
         let writes_refused = self.app.db.fenced();
@@ -82,7 +82,7 @@ impl NodesService for NodesRpc {
             status: if healthy { "healthy" } else { "degraded" }.to_owned(),
             node_id: me.uuid.to_string(),
             node_type: self.node_type().into(),
-            display_name: own.map(|own| own.display_name.clone()).unwrap_or_default(),
+            display_name: self.display_name.clone(),
             timestamp: Some(timestamp(Utc::now())),
             database: if connected { "connected" } else { "disconnected" }.to_owned(),
             peers: Some(PeerCounts {
