@@ -36,6 +36,15 @@ const LAYERS: &[&[&str]] = &[
     &["commands"],
 ];
 
+/// What stands where something is still to be done, written so that this list is not found itself.
+const MARKS: &[&str] = &[
+    concat!("to", "do!"),
+    concat!("unimpl", "emented!"),
+    concat!("FIX", "ME"),
+    concat!("XX", "X"),
+    concat!("#[ign", "ore"),
+];
+
 fn sources() -> Vec<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let mut found = Vec::new();
@@ -155,9 +164,8 @@ fn used_in(code: &str, form: &str) -> bool {
 fn nothing_was_left_behind() {
     let mut problems = Vec::new();
     for (path, text) in sources() {
-        for mark in ["todo!", "unimplemented!", "FIXME", "XXX", "#[ignore"] {
-            // This very list is not meant.
-            if text.contains(mark) && !path.ends_with("tidy.rs") {
+        for mark in MARKS {
+            if text.contains(mark) {
                 problems.push(format!("{}: {mark}", path.display()));
             }
         }

@@ -2,7 +2,7 @@
 //! in the caller's transaction. There is no other way to change a replicated row.
 
 use codepop_shared::number;
-use diesel::{ExpressionMethods as _, QueryDsl as _};
+use diesel::ExpressionMethods as _;
 use diesel_async::RunQueryDsl as _;
 
 use super::{Audience, Error, Event, Replicated, Stamp, entries, event::Draft, streams};
@@ -54,16 +54,4 @@ pub async fn next_number(tx: &mut Tx, thing: &'static str) -> Result<i64, storag
         .await)?;
     number::compose(value, tx.author.id.number)
         .ok_or_else(|| storage::Error::Damaged(format!("the counter of {thing} numbers is used up")))
-}
-
-/// How far a counter has come; 0 when nothing was counted.
-pub async fn counter(tx: &mut Tx, thing: &'static str) -> Result<i64, storage::Error> {
-    use diesel::OptionalExtension as _;
-    let value: Option<i64> = on!(tx, conn => counters::table
-        .find(thing)
-        .select(counters::value)
-        .first(conn)
-        .await
-        .optional())?;
-    Ok(value.unwrap_or(0))
 }

@@ -17,7 +17,7 @@ pub mod streams;
 pub use self::{
     audience::Audience,
     authority::Scope,
-    emit::{counter, emit, next_number},
+    emit::{emit, next_number},
     entries::{Outcome, State},
     event::{BODY_MAX, Draft, Event, HEADER_MAX, Hash, Header, Malformed, sha256},
     merge::{Field, Merge, Stamp},

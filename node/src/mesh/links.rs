@@ -186,13 +186,6 @@ impl Links {
         Some(link.cut.clone())
     }
 
-    /// Cuts the link to a node.
-    pub fn cut(&self, peer: Uuid) {
-        if let Some(link) = self.lock().live.get(&peer) {
-            link.cut.cancel();
-        }
-    }
-
     /// Links that others may dial, hubs apart, which are few: own choices are bounded by the plan, these fill the rest.
     fn accepted_max(&self) -> usize {
         if self.me.kind == Kind::Hub { HUB_LINKS_MAX } else { STORE_LINKS_MAX - STORE_DIALS_MAX }

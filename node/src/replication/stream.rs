@@ -181,7 +181,7 @@ impl Run<'_> {
     async fn load(&self, next: &Next) -> Result<Vec<SignedEvent>, End> {
         let (stream, after) = (next.stream, next.after);
         let mut events =
-            self.of.db.read(move |tx| Box::pin(entries::after(tx, stream, after))).await.map_err(storage_end)?;
+            self.of.db.read(move |tx| Box::pin(entries::after(tx, stream, after))).await.map_err(End::Storage)?;
         events.truncate(next.limit);
         let mut bytes = 0;
         let fits = events.iter().position(|event| {
@@ -233,7 +233,7 @@ impl Run<'_> {
         }
         let events = events.to_vec();
         let proofs = self.of.db.read(move |tx| Box::pin(async move { accept::proofs_for(tx, &events).await })).await;
-        proofs.map_err(storage_end)
+        proofs.map_err(End::Storage)
     }
 
     async fn accept(&self, batch: EventBatch) -> Result<(), End> {
@@ -317,8 +317,4 @@ impl From<accept::Error> for End {
             accept::Error::Storage(error) => Self::Storage(error),
         }
     }
-}
-
-fn storage_end(error: storage::Error) -> End {
-    End::Storage(error)
 }

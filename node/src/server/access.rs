@@ -31,8 +31,7 @@ use crate::{
 /// How long regional and chain permissions hold without word from a hub.
 const HUB_WORD_HOLDS: Duration = Duration::from_secs(60 * 60);
 
-/// Health and reflection, which are not part of the contract's own packages: open to every certified caller but stores'
-/// and hubs' needs are the same as everyone's.
+/// Health and reflection are not part of the contract's own packages: they are open to every certified caller.
 const STANDARD_SERVICES: &[&str] = &["/grpc.health.v1.", "/grpc.reflection.v1.", "/grpc.reflection.v1alpha."];
 
 /// Checks a user's token. Implemented by the accounts.

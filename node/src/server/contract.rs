@@ -5,9 +5,6 @@ use std::collections::HashMap;
 use codepop_proto::{DESCRIPTORS, options::Access};
 use prost::Message;
 
-/// Field number of the method option `codepop.options.v1.access`.
-const ACCESS_OPTION: u32 = 50_001;
-
 /// A descriptor set, as far as the options are concerned: prost's own types drop extensions, these keep this one.
 #[derive(Clone, PartialEq, Message)]
 struct Set {
@@ -41,13 +38,13 @@ struct Method {
 
 #[derive(Clone, PartialEq, Message)]
 struct Options {
+    /// The extension `codepop.options.v1.access`, by its number.
     #[prost(message, optional, tag = "50001")]
     access: Option<Access>,
 }
 
 /// Who may call each RPC, by path (`/package.Service/Method`).
 pub(super) fn access() -> HashMap<String, Access> {
-    const { assert!(ACCESS_OPTION == 50_001, "the tag above") };
     let set = Set::decode(DESCRIPTORS).unwrap_or_default();
     let mut all = HashMap::new();
     for file in set.file {

@@ -1,7 +1,7 @@
 //! Opens the database: SQLite in the data directory by default, PostgreSQL when asked. The settings on which the promise
 //! "an acknowledged write is on disk" hangs are made here, and asserted by a test.
 
-use std::{net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::{
@@ -198,7 +198,5 @@ fn is_local(config: &tokio_postgres::Config) -> bool {
 
 fn tls() -> MakeRustlsConnect {
     let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    MakeRustlsConnect::new(Arc::unwrap_or_clone(Arc::new(
-        rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth(),
-    )))
+    MakeRustlsConnect::new(rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
 }
