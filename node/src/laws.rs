@@ -77,7 +77,7 @@ pub(crate) fn actor(user: Option<i64>, grants: Vec<Grant>) -> Actor {
     let user = user.map(|number| User { number, session: Uuid::nil(), expires_at_us: 0, grants });
     let caller =
         SpiffeId { chain: "test".into(), kind: Kind::Gateway, region: "-".into(), number: 0, uuid: Uuid::nil() };
-    Actor { caller, user, client: [127, 0, 0, 1].into(), region: "C".into(), hub_heard: true }
+    Actor { caller, user, guest: None, client: [127, 0, 0, 1].into(), region: "C".into(), hub_heard: true }
 }
 
 /// Checks the law for events of this kind.

@@ -53,6 +53,16 @@ codes! {
     NameTaken = "name_taken", AlreadyExists, 409;
     /// The thing is not in a state that allows this.
     Conflict = "conflict", FailedPrecondition, 409;
+    /// The store lacks ingredients; they are named.
+    InsufficientItems = "insufficient_items", FailedPrecondition, 409;
+    /// The order is not paid, or not with the right amount.
+    PaymentRequired = "payment_required", FailedPrecondition, 402;
+    /// The idempotency key was sent before with another request.
+    KeyReused = "idempotency_key_reused", FailedPrecondition, 422;
+    /// The store takes no orders now; the sentence says why.
+    StoreClosed = "store_closed", FailedPrecondition, 409;
+    /// The payment provider does not answer; nothing was taken.
+    ProviderUnavailable = "provider_unavailable", Unavailable, 503;
     /// This interface is gone.
     Gone = "gone", Unimplemented, 410;
     /// The message is larger than allowed.

@@ -1,8 +1,9 @@
 //! What every feature is handed: the doors to the database, who this node is, and how to fetch an account from peers.
-//! No globals. [`edge`] is for reading requests, [`canonical`] for digests of rows.
+//! No globals. [`edge`] is for reading requests, [`once`] for those sent twice, [`canonical`] for digests of rows.
 
 pub mod canonical;
 pub mod edge;
+pub mod once;
 
 use std::sync::Arc;
 

@@ -10,6 +10,8 @@ use codepop_shared::{
 use tonic::Request;
 use uuid::Uuid;
 
+use super::Customer;
+
 /// Longest code of a region: a longer one is nobody's, and no key of a table.
 const REGION_MAX: usize = 10;
 
@@ -74,9 +76,17 @@ impl Grant {
 fn role_gives(role: Role, permission: Permission) -> bool {
     match role {
         Role::SuperAdmin => true,
-        Role::Admin | Role::Manager => {
-            matches!(permission, Permission::StatusRead | Permission::StoreWrite | Permission::InventoryWrite)
-        }
+        Role::Admin | Role::Manager => match permission {
+            Permission::StatusRead
+            | Permission::StoreWrite
+            | Permission::InventoryWrite
+            | Permission::OrdersManage
+            | Permission::PaymentsManage
+            | Permission::NoticesWrite
+            | Permission::ComplaintsRead => true,
+            Permission::UsersManage => role == Role::Admin,
+            _ => false,
+        },
         Role::LogisticsManager | Role::RepairStaff => permission == Permission::StatusRead,
         Role::Unspecified | Role::AccountUser | Role::GeneralUser => false,
     }
@@ -102,6 +112,8 @@ pub struct Actor {
     pub caller: SpiffeId,
     /// The user for whom it speaks, if there is one.
     pub user: Option<User>,
+    /// The guest's session: of a guest, or of a user who was one before logging in.
+    pub guest: Option<Uuid>,
     /// The client's address, as a gateway says it or as the connection shows it.
     pub client: IpAddr,
     /// Region of the answering node.
@@ -131,6 +143,16 @@ impl Actor {
     pub fn user_is(&self, number: i64) -> Result<&User, Failure> {
         let user = self.user()?;
         if user.number == number { Ok(user) } else { Err(forbidden()) }
+    }
+
+    /// The customer who is asking; without a session, one who owns nothing.
+    pub fn customer(&self) -> Customer {
+        Customer { user: self.user.as_ref().map(|user| user.number), guest: self.guest }
+    }
+
+    /// Whether there is a session, a user's or a guest's.
+    pub fn has_session(&self) -> bool {
+        self.user.is_some() || self.guest.is_some()
     }
 
     /// Leave to do something at a place, or why not.
@@ -182,7 +204,7 @@ mod tests {
             number: 0,
             uuid: Uuid::from_u128(1),
         };
-        Actor { caller, user: Some(user), client: [127, 0, 0, 1].into(), region: "C".into(), hub_heard }
+        Actor { caller, user: Some(user), guest: None, client: [127, 0, 0, 1].into(), region: "C".into(), hub_heard }
     }
 
     #[test]

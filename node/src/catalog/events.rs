@@ -259,6 +259,7 @@ mod tests {
                 recipe: Some(recipe(drink, &name, true)),
                 owner,
                 created_at_us: owner * 1_000,
+                guest: Vec::new(),
             }),
             3 => Said::Deleted(pb::UserDrinkDeleted { drink, owner }),
             4 => {
@@ -277,8 +278,18 @@ mod tests {
         let events = vec![
             Said::Published(pb::DrinkPublished { recipe: Some(recipe(7, "Float", false)) }),
             Said::Withdrawn(pb::DrinkWithdrawn { drink: 8 }),
-            Said::Saved(pb::UserDrinkSaved { recipe: made(9), owner: 2, created_at_us: 1_753_000_000_123_457 }),
-            Said::Saved(pb::UserDrinkSaved { recipe: made(number::MAX), owner: 0, created_at_us: -1 }),
+            Said::Saved(pb::UserDrinkSaved {
+                recipe: made(9),
+                owner: 2,
+                created_at_us: 1_753_000_000_123_457,
+                guest: Vec::new(),
+            }),
+            Said::Saved(pb::UserDrinkSaved {
+                recipe: made(number::MAX),
+                owner: 0,
+                created_at_us: -1,
+                guest: Vec::new(),
+            }),
             Said::Added(pb::FavoriteAdded { user: 3, recipe: made(9) }),
             Said::Removed(pb::FavoriteRemoved { user: 3, drink: 10 }),
         ];
@@ -302,13 +313,24 @@ mod tests {
             Said::Added(pb::FavoriteAdded { user: 0, recipe: Some(good.clone()) }),
             Said::Added(pb::FavoriteAdded { user: 1, recipe: None }),
             Said::Published(pb::DrinkPublished { recipe: Some(good.clone()) }),
-            Said::Saved(pb::UserDrinkSaved { recipe: Some(good.clone()), owner: -1, created_at_us: 0 }),
-            Said::Saved(pb::UserDrinkSaved { recipe: Some(good.clone()), owner: 0, created_at_us: i64::MAX }),
+            Said::Saved(pb::UserDrinkSaved {
+                recipe: Some(good.clone()),
+                owner: -1,
+                created_at_us: 0,
+                guest: Vec::new(),
+            }),
+            Said::Saved(pb::UserDrinkSaved {
+                recipe: Some(good.clone()),
+                owner: 0,
+                created_at_us: i64::MAX,
+                guest: Vec::new(),
+            }),
             // 5000 BC: a time for SQLite, none for PostgreSQL.
             Said::Saved(pb::UserDrinkSaved {
                 recipe: Some(good.clone()),
                 owner: 0,
                 created_at_us: -219_000_000_000_000_000,
+                guest: Vec::new(),
             }),
             Said::Deleted(pb::UserDrinkDeleted { drink: -1, owner: 0 }),
         ];

@@ -255,6 +255,7 @@ async fn say(tx: &mut Tx, owner: Owner, id: i64, recipe: &Recipe, made: Time) ->
         recipe: Some(recipe.to_event(id, true)),
         owner: owner.number(),
         created_at_us: made.0.timestamp_micros(),
+        guest: Vec::new(),
     };
     let region = own_region(tx);
     journal::emit(tx, &region, &message).await?;

@@ -63,6 +63,31 @@ impl InventoryService for InventoryRpc {
         Ok(Response::new(pb::ListItemsResponse { items: items.into_iter().map(view).collect() }))
     }
 
+    async fn get_report(
+        &self,
+        _request: Request<pb::GetReportRequest>,
+    ) -> Result<Response<pb::GetReportResponse>, Status> {
+        Err(Status::unimplemented("this version does not serve it"))
+    }
+
+    async fn get_item(&self, _request: Request<pb::GetItemRequest>) -> Result<Response<pb::GetItemResponse>, Status> {
+        Err(Status::unimplemented("this version does not serve it"))
+    }
+
+    async fn update_item(
+        &self,
+        _request: Request<pb::UpdateItemRequest>,
+    ) -> Result<Response<pb::UpdateItemResponse>, Status> {
+        Err(Status::unimplemented("this version does not serve it"))
+    }
+
+    async fn list_movements(
+        &self,
+        _request: Request<pb::ListMovementsRequest>,
+    ) -> Result<Response<pb::ListMovementsResponse>, Status> {
+        Err(Status::unimplemented("this version does not serve it"))
+    }
+
     async fn set_item(&self, request: Request<pb::SetItemRequest>) -> Result<Response<pb::SetItemResponse>, Status> {
         let actor = Actor::of(&request)?;
         let (store, wanted) = wanted(request.into_inner())?;

@@ -24,6 +24,8 @@ pub enum Scope {
     Region(String),
     /// The chain's catalogue.
     Catalogue,
+    /// A notice for the whole chain.
+    ChainNotice,
     /// A role at a store.
     StoreRole(Uuid),
     /// A role in a region.
@@ -45,6 +47,7 @@ impl Scope {
     /// | a hub | no | itself | no |
     /// | a region | no | its own | yes |
     /// | the catalogue | no | yes | yes |
+    /// | a notice for the chain | no | yes | yes |
     /// | a role at a store | its own | yes | yes |
     /// | a role in a region | no | yes | yes |
     /// | a role in the chain | no | no | yes |
@@ -60,12 +63,17 @@ impl Scope {
             (Self::Hub(hub), _) => origin.kind == Hub && *hub == origin.uuid,
             (Self::Region(_), Store) => false,
             (Self::Region(code), Hub) => *code == origin.region,
-            (Self::Catalogue | Self::RegionRole(_) | Self::ChainRole, Store) => false,
+            (Self::Catalogue | Self::ChainNotice | Self::RegionRole(_) | Self::ChainRole, Store) => false,
             (Self::StoreRole(store), Store) => *store == origin.uuid,
-            (Self::Catalogue | Self::StoreRole(_) | Self::RegionRole(_), Hub) => true,
+            (Self::Catalogue | Self::ChainNotice | Self::StoreRole(_) | Self::RegionRole(_), Hub) => true,
             (Self::ChainRole, Hub) => false,
             (
-                Self::Region(_) | Self::Catalogue | Self::StoreRole(_) | Self::RegionRole(_) | Self::ChainRole,
+                Self::Region(_)
+                | Self::Catalogue
+                | Self::ChainNotice
+                | Self::StoreRole(_)
+                | Self::RegionRole(_)
+                | Self::ChainRole,
                 Operator,
             ) => true,
         }
@@ -99,6 +107,7 @@ mod tests {
             (Scope::Region("C".into()), [false, true, true]),
             (Scope::Region("D".into()), [false, false, true]),
             (Scope::Catalogue, [false, true, true]),
+            (Scope::ChainNotice, [false, true, true]),
             (Scope::StoreRole(own), [true, true, true]),
             (Scope::StoreRole(other), [false, true, true]),
             (Scope::RegionRole("C".into()), [false, true, true]),

@@ -101,6 +101,13 @@ impl MeshService for MeshRpc {
         }))
     }
 
+    async fn find_drink(
+        &self,
+        _request: Request<codepop_proto::mesh::FindDrinkRequest>,
+    ) -> Result<Response<codepop_proto::mesh::FindDrinkResponse>, Status> {
+        Err(Status::unimplemented("this version does not serve it"))
+    }
+
     async fn link(&self, request: Request<Streaming<LinkRequest>>) -> Result<Response<Self::LinkStream>, Status> {
         let peer = Actor::of(&request)?.caller;
         let guard = self.dialler.links.open(&peer, false).map_err(|refused| match refused {

@@ -85,7 +85,7 @@ impl Gate {
         }
         let hub_heard = self.links.hub_heard().is_some_and(|heard| Utc::now() - heard < chrono_limit());
         let region = Arc::from(self.me.region.as_str());
-        parts.extensions.insert(Actor { caller, user, client, region, hub_heard });
+        parts.extensions.insert(Actor { caller, user, guest: None, client, region, hub_heard });
         Ok(())
     }
 }

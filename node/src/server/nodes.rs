@@ -281,6 +281,7 @@ fn peer(known: &Known, from: Option<geo::Place>, sightings: &HashMap<Uuid, Sight
         node_number: id.number,
         is_linked: seen.is_some_and(|seen| seen.is_linked),
         lag_events: seen.filter(|seen| seen.is_linked).map(|seen| seen.lag.0),
+        holds_legacy_numbers: false,
     }
 }
 

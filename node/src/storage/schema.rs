@@ -318,6 +318,20 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// Answers to requests with an idempotency key.
+    idempotency_keys (scope, key) {
+        scope -> Text,
+        key -> Text,
+        request -> Binary,
+        answer -> Binary,
+        at -> Moment,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     streams,
     events,
@@ -337,4 +351,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     user_drinks,
     favorites,
     inventory_items,
+    idempotency_keys,
 );

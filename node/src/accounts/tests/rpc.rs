@@ -13,7 +13,7 @@ use crate::auth::Actor;
 fn request<T>(message: T, user: Option<User>) -> Request<T> {
     let caller =
         SpiffeId { chain: "test".into(), kind: Kind::Gateway, region: "-".into(), number: 0, uuid: Uuid::nil() };
-    let actor = Actor { caller, user, client: HOME, region: "C".into(), hub_heard: true };
+    let actor = Actor { caller, user, guest: None, client: HOME, region: "C".into(), hub_heard: true };
     let mut request = Request::new(message);
     request.extensions_mut().insert(actor);
     request
