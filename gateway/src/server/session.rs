@@ -141,7 +141,9 @@ mod tests {
 
     const ID: &str = "0192f0c1-2d3e-7abc-8def-0123456789ab";
 
-    fn request(method: &Method, headers: &[(&str, &str)]) -> Parts {
+    type Headers<'h> = &'h [(&'h str, &'h str)];
+
+    fn request(method: &Method, headers: Headers<'_>) -> Parts {
         let mut request = Request::builder().method(method).uri("/");
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -149,7 +151,7 @@ mod tests {
         request.body(()).unwrap().into_parts().0
     }
 
-    fn cookies(method: &Method, has_body: bool, headers: &[(&str, &str)]) -> Cookies {
+    fn cookies(method: &Method, has_body: bool, headers: Headers<'_>) -> Cookies {
         let origins = AllowedOrigins::parse("https://shop.example").unwrap();
         Cookies::of(&request(method, headers), has_body, &origins, false)
     }
@@ -176,7 +178,7 @@ mod tests {
         const EVIL: (&str, &str) = ("origin", "https://evil.example");
         const NULL: (&str, &str) = ("origin", "null");
         let site = |site| ("sec-fetch-site", site);
-        let cases: [(Method, bool, &[(&str, &str)], bool); 22] = [
+        let cases: [(Method, bool, Headers<'_>, bool); 22] = [
             (Method::GET, false, &[], true),
             (Method::HEAD, false, &[], true),
             (Method::GET, false, &[JSON], true),

@@ -11,6 +11,8 @@ const COOKIE: (&str, &str) = ("cookie", "codepop_session=old");
 const GOOD: (&str, &str) = ("origin", "https://library.example");
 const EVIL: (&str, &str) = ("origin", "https://evil.example");
 
+type Headers<'h> = &'h [(&'h str, &'h str)];
+
 async fn library() -> (Node, Gateway) {
     let node = Node::store("main", 1001, 0.0).await;
     let gateway = Gateway::before(&[&node]).await;
@@ -35,7 +37,7 @@ fn token(name: &str) -> (Option<String>, Option<String>) {
 #[tokio::test]
 async fn the_cookie_reaches_the_node_when_nothing_better_does() {
     let (node, gateway) = library().await;
-    let cases: [(Method, &str, &[(&str, &str)], &str, &str); 16] = [
+    let cases: [(Method, &str, Headers<'_>, &str, &str); 16] = [
         (Method::GET, "/library/anyone", &[], "", ""),
         (Method::GET, "/library/anyone", &[COOKIE], "", "old"),
         (Method::HEAD, "/library/anyone", &[COOKIE], "", "old"),
