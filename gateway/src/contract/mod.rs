@@ -151,3 +151,6 @@ fn retired(line: &str, rpc: &str) -> Result<Retired, Error> {
     let method = method.parse().map_err(|_| problem())?;
     Ok(Retired { method, template: Template::parse(template)?, rpc: rpc.to_owned() })
 }
+
+#[cfg(test)]
+mod tests;
