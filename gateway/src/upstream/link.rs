@@ -1,5 +1,6 @@
-//! The connection to a node, and more for streams: made when first needed, kept alive, made anew when it broke. What calls learn about the
-//! node's health stays here too; a node that failed is asked again in the background until it answers.
+//! The connection to a node, and more of them for streams: made when first needed, kept alive, made anew when they
+//! broke. What calls learn about the node's health stays here too; a node that failed is asked again in the background
+//! until it answers.
 
 use std::{
     sync::{
