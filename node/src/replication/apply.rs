@@ -69,6 +69,7 @@ table! {
     catalog_pb::UserDrinkDeleted,
     catalog_pb::FavoriteAdded,
     catalog_pb::FavoriteRemoved,
+    catalog_pb::DrinkRated,
 }
 
 /// Reactions to erased personal data: each noun drops its rows about deleted users.

@@ -278,6 +278,7 @@ diesel::table! {
         created_at -> Moment,
         deleted -> Bool,
         clocks -> Binary,
+        guest -> Nullable<Uid>,
     }
 }
 
@@ -332,6 +333,19 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// One rating for each user and drink.
+    drink_ratings (user_id, drink_id) {
+        user_id -> BigInt,
+        drink_id -> BigInt,
+        stars -> Integer,
+        clocks -> Binary,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     streams,
     events,
@@ -352,4 +366,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     favorites,
     inventory_items,
     idempotency_keys,
+    drink_ratings,
 );
