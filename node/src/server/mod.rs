@@ -7,6 +7,7 @@ mod gauges;
 mod nodes;
 mod observe;
 mod operator;
+mod session;
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,6 +19,7 @@ use codepop_proto::{
     inventory::inventory_service_server::InventoryServiceServer,
     mesh::mesh_service_server::MeshServiceServer,
     nodes::nodes_service_server::NodesServiceServer,
+    notifications::notifications_service_server::NotificationsServiceServer,
     operator::operator_service_server::OperatorServiceServer,
     payments::{payments_service_server::PaymentsServiceServer, revenue_service_server::RevenueServiceServer},
     stores::stores_service_server::StoresServiceServer,
@@ -31,9 +33,10 @@ use self::access::{Authenticator, Gate, GateLayer};
 use crate::{
     accounts::{self, Accounts},
     app::App,
-    auth::User,
+    auth::Session,
     catalog::CatalogRpc,
     inventory::{self, InventoryRpc},
+    notifications::{Feed, NotificationsRpc},
     payments::{Payments, PaymentsRpc, revenue::RevenueRpc},
     replication::{peer::Dialler, rpc::MeshRpc},
     stores::StoresRpc,
@@ -121,7 +124,11 @@ pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) ->
         .add_service(limited!(CatalogServiceServer::new(CatalogRpc::new(app.clone()))))
         .add_service(limited!(InventoryServiceServer::new(InventoryRpc::new(app.clone()))))
         .add_service(limited!(PaymentsServiceServer::new(PaymentsRpc::new(payments))))
-        .add_service(limited!(RevenueServiceServer::new(RevenueRpc::new(app))))
+        .add_service(limited!(RevenueServiceServer::new(RevenueRpc::new(app.clone()))))
+        .add_service(limited!(NotificationsServiceServer::new(NotificationsRpc::new(
+            app.clone(),
+            Feed::start(app, stop.clone())
+        ))))
         .serve_with_incoming_shutdown(incoming, stop.cancelled_owned())
         .await?;
     Ok(())
@@ -147,7 +154,11 @@ async fn report_health(app: App, health: tonic_health::server::HealthReporter) {
 struct ByAccounts(App);
 
 impl Authenticator for ByAccounts {
-    fn authenticate<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<User, Failure>> {
+    fn authenticate<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Session, Failure>> {
         Box::pin(accounts::authenticate(&self.0, token))
+    }
+
+    fn begin_guest(&self) -> Result<(uuid::Uuid, String), Failure> {
+        accounts::begin_guest(&self.0)
     }
 }
