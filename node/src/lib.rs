@@ -18,6 +18,7 @@ pub mod journal;
 #[cfg(test)]
 pub(crate) mod laws;
 pub mod mesh;
+pub mod notifications;
 pub mod replication;
 pub mod roles;
 pub mod server;

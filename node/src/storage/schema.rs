@@ -336,6 +336,38 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::storage::types::*;
 
+    /// Notices of this node to one user, to the staff or to everybody here.
+    notices (id) {
+        id -> BigInt,
+        audience -> SmallInt,
+        user_id -> Nullable<BigInt>,
+        author -> Nullable<BigInt>,
+        kind -> Text,
+        message -> Text,
+        at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// Notices for the whole chain; the order of arrival is local.
+    chain_notices (id) {
+        id -> BigInt,
+        kind -> Text,
+        message -> Text,
+        at -> Moment,
+        withdrawn -> Bool,
+        arrived -> BigInt,
+        clocks -> Binary,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
     /// The ledger of the stock: what changed quantities.
     stock_movements (id) {
         id -> BigInt,
@@ -417,6 +449,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     favorites,
     inventory_items,
     idempotency_keys,
+    notices,
+    chain_notices,
     stock_movements,
     orders,
     order_drinks,
