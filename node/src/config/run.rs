@@ -7,10 +7,14 @@ use codepop_shared::{geo::Place, telemetry::LogFormat};
 use super::{
     Database, Refused,
     init::GivenIdentity,
+    payments,
     setting::{API_URL, DATABASE, DOWN, HEARTBEAT, HUBS, LISTEN, LOG, METRICS, Values},
     values,
 };
-use crate::identity::{Expected, NodeSettings};
+use crate::{
+    identity::{Expected, NodeSettings},
+    payments::Settings,
+};
 
 /// Times between heartbeats that are allowed, in milliseconds: often enough to notice, seldom enough to cost nothing.
 const HEARTBEAT_RANGE: std::ops::RangeInclusive<u64> = 50..=60_000;
@@ -45,6 +49,8 @@ pub struct RunConfig {
     pub heartbeat_interval: Duration,
     /// Silence after which a peer counts as down.
     pub peer_down_after: Duration,
+    /// How customers pay.
+    pub payments: Settings,
     /// Plain text on loopback instead of TLS.
     pub insecure: bool,
 }
@@ -92,6 +98,7 @@ impl RunConfig {
             log_format,
             heartbeat_interval,
             peer_down_after,
+            payments: payments::read(values)?,
             insecure,
         };
         config.check_schemes()?;

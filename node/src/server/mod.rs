@@ -13,11 +13,16 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use codepop_proto::{
-    DESCRIPTORS, accounts::accounts_service_server::AccountsServiceServer,
-    catalog::catalog_service_server::CatalogServiceServer, inventory::inventory_service_server::InventoryServiceServer,
-    mesh::mesh_service_server::MeshServiceServer, nodes::nodes_service_server::NodesServiceServer,
+    DESCRIPTORS,
+    accounts::accounts_service_server::AccountsServiceServer,
+    catalog::catalog_service_server::CatalogServiceServer,
+    inventory::inventory_service_server::InventoryServiceServer,
+    mesh::mesh_service_server::MeshServiceServer,
+    nodes::nodes_service_server::NodesServiceServer,
     notifications::notifications_service_server::NotificationsServiceServer,
-    operator::operator_service_server::OperatorServiceServer, stores::stores_service_server::StoresServiceServer,
+    operator::operator_service_server::OperatorServiceServer,
+    payments::{payments_service_server::PaymentsServiceServer, revenue_service_server::RevenueServiceServer},
+    stores::stores_service_server::StoresServiceServer,
 };
 use codepop_shared::{Failure, tls::Incoming};
 use futures::future::BoxFuture;
@@ -32,6 +37,7 @@ use crate::{
     catalog::CatalogRpc,
     inventory::{self, InventoryRpc},
     notifications::{Feed, NotificationsRpc},
+    payments::{Payments, PaymentsRpc, revenue::RevenueRpc},
     replication::{peer::Dialler, rpc::MeshRpc},
     stores::StoresRpc,
 };
@@ -63,6 +69,8 @@ pub struct Parts {
     pub app: App,
     /// The mesh.
     pub dialler: Dialler,
+    /// Payments of the store.
+    pub payments: Payments,
     /// When the node was set up.
     pub created_at: DateTime<Utc>,
     /// Its name for people.
@@ -71,7 +79,7 @@ pub struct Parts {
 
 /// Serves until stopped; requests under way are finished.
 pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) -> anyhow::Result<()> {
-    let Parts { app, dialler, created_at, display_name } = parts;
+    let Parts { app, dialler, payments, created_at, display_name } = parts;
     let authenticator = Arc::new(ByAccounts(app.clone()));
     let accounts = Accounts::new(app.clone());
     let links = dialler.links.clone();
@@ -115,6 +123,8 @@ pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) ->
         .add_service(limited!(StoresServiceServer::new(StoresRpc::new(app.clone(), Arc::new(inventory::OwnStock)))))
         .add_service(limited!(CatalogServiceServer::new(CatalogRpc::new(app.clone()))))
         .add_service(limited!(InventoryServiceServer::new(InventoryRpc::new(app.clone()))))
+        .add_service(limited!(PaymentsServiceServer::new(PaymentsRpc::new(payments))))
+        .add_service(limited!(RevenueServiceServer::new(RevenueRpc::new(app.clone()))))
         .add_service(limited!(NotificationsServiceServer::new(NotificationsRpc::new(
             app.clone(),
             Feed::start(app, stop.clone())
