@@ -24,7 +24,7 @@ mod store;
 mod throttle;
 
 pub use self::{
-    authenticate::authenticate,
+    authenticate::{authenticate, begin_guest},
     digest::digest,
     error::Error,
     gate::FAILURE_TIME,

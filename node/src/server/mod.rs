@@ -7,6 +7,7 @@ mod gauges;
 mod nodes;
 mod observe;
 mod operator;
+mod session;
 
 use std::{sync::Arc, time::Duration};
 
@@ -30,7 +31,7 @@ use self::access::{Authenticator, Gate, GateLayer};
 use crate::{
     accounts::{self, Accounts},
     app::App,
-    auth::User,
+    auth::Session,
     catalog::CatalogRpc,
     generator::{self, GeneratorRpc},
     inventory::{self, InventoryRpc},
@@ -153,7 +154,11 @@ async fn report_health(app: App, health: tonic_health::server::HealthReporter) {
 struct ByAccounts(App);
 
 impl Authenticator for ByAccounts {
-    fn authenticate<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<User, Failure>> {
+    fn authenticate<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Session, Failure>> {
         Box::pin(accounts::authenticate(&self.0, token))
+    }
+
+    fn begin_guest(&self) -> Result<(uuid::Uuid, String), Failure> {
+        accounts::begin_guest(&self.0)
     }
 }
