@@ -14,6 +14,7 @@ use std::{sync::Arc, time::Duration};
 use chrono::{DateTime, Utc};
 use codepop_proto::{
     DESCRIPTORS, accounts::accounts_service_server::AccountsServiceServer,
+    accounts::administration_service_server::AdministrationServiceServer,
     catalog::catalog_service_server::CatalogServiceServer, generator::generator_service_server::GeneratorServiceServer,
     inventory::inventory_service_server::InventoryServiceServer, mesh::mesh_service_server::MeshServiceServer,
     nodes::nodes_service_server::NodesServiceServer,
@@ -116,6 +117,7 @@ pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) ->
             display_name
         ))))
         .add_service(limited!(OperatorServiceServer::new(operator::OperatorRpc::new(app.clone(), accounts.clone()))))
+        .add_service(limited!(AdministrationServiceServer::new(accounts.clone())))
         .add_service(limited!(AccountsServiceServer::new(accounts)))
         .add_service(limited!(StoresServiceServer::new(StoresRpc::new(app.clone(), Arc::new(inventory::OwnStock)))))
         .add_service(limited!(CatalogServiceServer::new(CatalogRpc::new(app.clone()))))
