@@ -5,7 +5,7 @@ use std::{fs, time::Duration};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{Gateway, Mesh, Phone, eventually, people::PASSWORD, programs};
+use super::{Builder, Gateway, Mesh, Phone, eventually, people::PASSWORD, programs};
 
 /// Time for something written at one node to be seen at another, on a busy machine.
 pub const SPREAD: Duration = Duration::from_secs(20);
@@ -92,14 +92,19 @@ impl Mesh {
     /// One hub and so many stores, each open round the clock with full shelves; a gateway at the first of them, and the
     /// super admin's token.
     pub async fn open_shop(stores: usize) -> (Self, Gateway, String) {
-        let mesh = Self::with(stores).await;
+        Self::open_shop_of(Builder::with(stores), stores, 100).await
+    }
+
+    /// The same with a mesh made otherwise, and so many units of everything on the shelves.
+    pub async fn open_shop_of(builder: Builder, stores: usize, units: i32) -> (Self, Gateway, String) {
+        let mesh = builder.start().await;
         let nodes: Vec<usize> = (1..=stores).chain([0]).collect();
         let gateway = mesh.gateway(&nodes).await;
         let admin = mesh.super_admin(&gateway).await;
         mesh.settled().await;
         for store in 1..=stores {
             mesh.open_always(&gateway, &admin, store).await;
-            mesh.fill_shelves(&gateway, &admin, store, 100).await;
+            mesh.fill_shelves(&gateway, &admin, store, units).await;
         }
         (mesh, gateway, admin)
     }
