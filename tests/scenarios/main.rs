@@ -25,9 +25,11 @@ macro_rules! on_both {
 }
 
 mod accounts;
+mod app;
 mod cli;
 mod favorites;
 mod foreign;
+mod holes;
 mod links;
 mod mesh;
 mod replication;
