@@ -31,5 +31,6 @@ mod foreign;
 mod links;
 mod mesh;
 mod replication;
+mod sessions;
 mod stores;
 mod tls;
