@@ -33,5 +33,6 @@ mod holes;
 mod links;
 mod mesh;
 mod replication;
+mod sessions;
 mod stores;
 mod tls;
