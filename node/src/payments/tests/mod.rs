@@ -3,6 +3,7 @@
 mod crashes;
 mod faulty;
 mod rpc;
+mod stripe;
 
 use uuid::Uuid;
 
