@@ -19,6 +19,7 @@ pub mod journal;
 pub(crate) mod laws;
 pub mod mesh;
 pub mod notifications;
+pub mod orders;
 pub mod payments;
 pub mod replication;
 pub mod roles;

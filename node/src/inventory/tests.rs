@@ -20,6 +20,14 @@ use crate::{
     testing::{self, Node},
 };
 
+struct NoQueue;
+
+impl stores::QueueLength for NoQueue {
+    fn queue<'a>(&'a self, _tx: &'a mut Tx) -> BoxFuture<'a, Result<u32, storage::Error>> {
+        Box::pin(std::future::ready(Ok(0)))
+    }
+}
+
 fn here(node: &Node) -> Uuid {
     node.app.author().id.uuid
 }
@@ -137,7 +145,9 @@ on_both!(items_are_set_once_a_name, async |node: Node| {
         Described { name: "own".into(), place, api_base_url: String::new(), time_zone: None, region_name: None };
     describe_self(&node.app, described).await.unwrap();
     let request = Request::new(places::GetStoreRequest { store_id: here(&node).to_string() });
-    let store = answer(StoresRpc::new(node.app.clone(), Arc::new(OwnStock)).get_store(request).await).unwrap();
+    let store =
+        answer(StoresRpc::new(node.app.clone(), Arc::new(OwnStock), Arc::new(NoQueue)).get_store(request).await)
+            .unwrap();
     let status = store.store.unwrap().inventory_status.unwrap();
     assert_eq!((status.total_items, status.low_stock_items, status.status.as_str()), (5, 2, "low_stock"));
 });
@@ -309,4 +319,25 @@ on_both!(strangers_see_what_is_there_and_change_nothing, async |node: Node| {
         assert!(!refused.detail.is_empty());
     }
     assert_eq!(quantity(&node, id).await, 50);
+});
+
+on_both!(of_others_drinks_nothing_is_told, async |node: Node| {
+    set(&node, item(&node, "Coke", "Soda", 5)).await.unwrap();
+    let recipe = drinks::Recipe {
+        drink: 901_000,
+        name: "Hers".into(),
+        sodas: vec!["Coke".into()],
+        price_cents: 200,
+        size: "24oz".into(),
+        ice: "regular".into(),
+        user_created: true,
+        ..Default::default()
+    };
+    let saved = drinks::UserDrinkSaved { recipe: Some(recipe), owner: 101_000, created_at_us: 1, guest: Vec::new() };
+    hear(&node, saved).await;
+    for (user, name) in [(None, None), (Some(201_000), None), (Some(101_000), Some("Hers"))] {
+        let request = pb::CheckInventoryRequest { store_id: here(&node).to_string(), drinks: vec![901_000] };
+        let results = answer(rpc(&node).check_inventory(by(user, Vec::new(), request)).await).unwrap().results;
+        assert_eq!((results[0].drink_name.as_deref(), results[0].available), (name, name.is_some()));
+    }
 });

@@ -75,6 +75,7 @@ table! {
     catalog_pb::FavoriteRemoved,
     notifications_pb::ChainNoticePosted,
     notifications_pb::ChainNoticeWithdrawn,
+    catalog_pb::DrinkRated,
 }
 
 /// Reactions to erased personal data: each noun drops its rows about deleted users.

@@ -21,6 +21,7 @@ use codepop_proto::{
     nodes::nodes_service_server::NodesServiceServer,
     notifications::notifications_service_server::NotificationsServiceServer,
     operator::operator_service_server::OperatorServiceServer,
+    orders::orders_service_server::OrdersServiceServer,
     payments::{payments_service_server::PaymentsServiceServer, revenue_service_server::RevenueServiceServer},
     stores::stores_service_server::StoresServiceServer,
 };
@@ -37,6 +38,7 @@ use crate::{
     catalog::CatalogRpc,
     inventory::{self, InventoryRpc},
     notifications::{Feed, NotificationsRpc},
+    orders::{self, Orders, OrdersRpc},
     payments::{Payments, PaymentsRpc, revenue::RevenueRpc},
     replication::{peer::Dialler, rpc::MeshRpc},
     stores::StoresRpc,
@@ -71,6 +73,8 @@ pub struct Parts {
     pub dialler: Dialler,
     /// Payments of the store.
     pub payments: Payments,
+    /// Orders of this node's store.
+    pub orders: Orders,
     /// When the node was set up.
     pub created_at: DateTime<Utc>,
     /// Its name for people.
@@ -79,7 +83,7 @@ pub struct Parts {
 
 /// Serves until stopped; requests under way are finished.
 pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) -> anyhow::Result<()> {
-    let Parts { app, dialler, payments, created_at, display_name } = parts;
+    let Parts { app, dialler, payments, orders, created_at, display_name } = parts;
     let authenticator = Arc::new(ByAccounts(app.clone()));
     let accounts = Accounts::new(app.clone());
     let links = dialler.links.clone();
@@ -120,11 +124,16 @@ pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) ->
         ))))
         .add_service(limited!(OperatorServiceServer::new(operator::OperatorRpc::new(app.clone(), accounts.clone()))))
         .add_service(limited!(AccountsServiceServer::new(accounts)))
-        .add_service(limited!(StoresServiceServer::new(StoresRpc::new(app.clone(), Arc::new(inventory::OwnStock)))))
+        .add_service(limited!(StoresServiceServer::new(StoresRpc::new(
+            app.clone(),
+            Arc::new(inventory::OwnStock),
+            Arc::new(orders::OwnQueue)
+        ))))
         .add_service(limited!(CatalogServiceServer::new(CatalogRpc::new(app.clone()))))
         .add_service(limited!(InventoryServiceServer::new(InventoryRpc::new(app.clone()))))
         .add_service(limited!(PaymentsServiceServer::new(PaymentsRpc::new(payments))))
         .add_service(limited!(RevenueServiceServer::new(RevenueRpc::new(app.clone()))))
+        .add_service(limited!(OrdersServiceServer::new(OrdersRpc::new(orders))))
         .add_service(limited!(NotificationsServiceServer::new(NotificationsRpc::new(
             app.clone(),
             Feed::start(app, stop.clone())

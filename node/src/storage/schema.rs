@@ -278,6 +278,7 @@ diesel::table! {
         created_at -> Moment,
         deleted -> Bool,
         clocks -> Binary,
+        guest -> Nullable<Uid>,
     }
 }
 
@@ -433,6 +434,19 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::storage::types::*;
 
+    /// One rating for each user and drink.
+    drink_ratings (user_id, drink_id) {
+        user_id -> BigInt,
+        drink_id -> BigInt,
+        stars -> Integer,
+        clocks -> Binary,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
     /// Payments of this store's orders.
     payments (id) {
         id -> Uid,
@@ -541,6 +555,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     stock_movements,
     orders,
     order_drinks,
+    drink_ratings,
     payments,
     refunds,
     revenue_entries,
