@@ -20,11 +20,15 @@ pub mod journal;
 pub(crate) mod laws;
 pub mod mesh;
 pub mod notifications;
+pub mod orders;
+pub mod payments;
 pub mod preferences;
+pub mod receipts;
 pub mod replication;
 pub mod roles;
 pub mod server;
 pub mod storage;
 pub mod stores;
+pub mod support;
 #[cfg(test)]
 pub(crate) mod testing;

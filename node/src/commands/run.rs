@@ -19,6 +19,9 @@ use crate::{
     identity::{Author, DataLock, NodeIdentity, NodeSettings},
     journal::{entries, streams},
     mesh::{heartbeat, links::Links, plan::HUB_LINKS_MAX, registry, sightings},
+    orders::{self, Orders},
+    payments::Payments,
+    receipts::Receipts,
     replication::{
         accept,
         apply::{self, CLOCK_AHEAD},
@@ -102,7 +105,15 @@ pub(super) async fn run(config: RunConfig) -> Result<()> {
     }
     tokio::spawn(forget_deleted(app.db.clone(), stop.clone()));
     tokio::spawn(forget_expired(app.db.clone(), stop.clone()));
-    let parts = Parts { created_at: settings.created_at, display_name: config.display_name.clone(), dialler, app };
+    let payments = Payments::new(app.clone(), config.payments);
+    tokio::spawn(payments.clone().settle(stop.clone()));
+    let orders = Orders::new(app.clone(), payments.clone(), config.robot);
+    tokio::spawn(orders::robot::run(orders.clone(), stop.clone()));
+    let created_at = settings.created_at;
+    let receipts = Receipts::new(app.clone(), config.mail, &config.data_dir);
+    tokio::spawn(receipts.clone().run(stop.clone()));
+    let parts =
+        Parts { created_at, display_name: config.display_name.clone(), dialler, payments, orders, receipts, app };
     let serving = server::serve(parts, incoming, stop.clone());
     tokio::select! {
         served = serving => served,

@@ -7,16 +7,25 @@ use codepop_shared::{geo::Place, telemetry::LogFormat};
 use super::{
     Database, Refused,
     init::GivenIdentity,
-    setting::{API_URL, DATABASE, DOWN, HEARTBEAT, HUBS, LISTEN, LOG, METRICS, Values},
+    mail, payments,
+    setting::{API_URL, DATABASE, DOWN, HEARTBEAT, HUBS, LISTEN, LOG, METRICS, ROBOT, ROBOT_SPEED, Values},
     values,
 };
-use crate::identity::{Expected, NodeSettings};
+use crate::{
+    identity::{Expected, NodeSettings},
+    orders::Robot,
+    payments::Settings,
+    receipts::MailSettings,
+};
 
 /// Times between heartbeats that are allowed, in milliseconds: often enough to notice, seldom enough to cost nothing.
 const HEARTBEAT_RANGE: std::ops::RangeInclusive<u64> = 50..=60_000;
 
 /// Times after which a peer counts as down, in milliseconds. Never more than two minutes, as the plan has it (Task 0.3).
 const DOWN_RANGE: std::ops::RangeInclusive<u64> = 100..=120_000;
+
+/// Factors of the robot's speed that are allowed: at the highest, a drink takes some ten milliseconds.
+const SPEED_RANGE: std::ops::RangeInclusive<u32> = 1..=10_000;
 
 /// Settings of `run`.
 #[derive(Clone, Debug)]
@@ -45,6 +54,12 @@ pub struct RunConfig {
     pub heartbeat_interval: Duration,
     /// Silence after which a peer counts as down.
     pub peer_down_after: Duration,
+    /// Who makes the drinks.
+    pub robot: Robot,
+    /// How customers pay.
+    pub payments: Settings,
+    /// The mail server for receipts.
+    pub mail: Option<MailSettings>,
     /// Plain text on loopback instead of TLS.
     pub insecure: bool,
 }
@@ -92,6 +107,9 @@ impl RunConfig {
             log_format,
             heartbeat_interval,
             peer_down_after,
+            payments: payments::read(values)?,
+            robot: robot(values)?,
+            mail: mail::read(values)?,
             insecure,
         };
         config.check_schemes()?;
@@ -133,6 +151,19 @@ fn times(values: &Values<'_>) -> Result<(Duration, Duration), Refused> {
         return Err(values.refuse(DOWN, &text, "must be at least twice the heartbeat interval"));
     }
     Ok((heartbeat, down))
+}
+
+fn robot(values: &Values<'_>) -> Result<Robot, Refused> {
+    let works = values.require(ROBOT, |word| match word {
+        "simulated" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("must be simulated or off"),
+    })?;
+    let speed = values.require(ROBOT_SPEED, |text| {
+        let factor = text.parse().ok().filter(|factor| SPEED_RANGE.contains(factor));
+        factor.ok_or_else(|| format!("must be a whole number from {} to {}", SPEED_RANGE.start(), SPEED_RANGE.end()))
+    })?;
+    Ok(Robot { works, speed })
 }
 
 fn database(values: &Values<'_>) -> Result<Database, Refused> {

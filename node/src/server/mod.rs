@@ -13,15 +13,22 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use codepop_proto::{
-    DESCRIPTORS, accounts::accounts_service_server::AccountsServiceServer,
+    DESCRIPTORS,
+    accounts::accounts_service_server::AccountsServiceServer,
     accounts::administration_service_server::AdministrationServiceServer,
-    catalog::catalog_service_server::CatalogServiceServer, generator::generator_service_server::GeneratorServiceServer,
-    inventory::inventory_service_server::InventoryServiceServer, mesh::mesh_service_server::MeshServiceServer,
+    catalog::catalog_service_server::CatalogServiceServer,
+    generator::generator_service_server::GeneratorServiceServer,
+    inventory::inventory_service_server::InventoryServiceServer,
+    mesh::mesh_service_server::MeshServiceServer,
     nodes::nodes_service_server::NodesServiceServer,
     notifications::notifications_service_server::NotificationsServiceServer,
     operator::operator_service_server::OperatorServiceServer,
+    orders::orders_service_server::OrdersServiceServer,
+    payments::{payments_service_server::PaymentsServiceServer, revenue_service_server::RevenueServiceServer},
     preferences::preferences_service_server::PreferencesServiceServer,
+    receipts::receipts_service_server::ReceiptsServiceServer,
     stores::stores_service_server::StoresServiceServer,
+    support::support_service_server::SupportServiceServer,
 };
 use codepop_shared::{Failure, tls::Incoming};
 use futures::future::BoxFuture;
@@ -37,9 +44,13 @@ use crate::{
     generator::{self, GeneratorRpc},
     inventory::{self, InventoryRpc},
     notifications::{Feed, NotificationsRpc},
+    orders::{self, Orders, OrdersRpc},
+    payments::{Payments, PaymentsRpc, revenue::RevenueRpc},
     preferences::PreferencesRpc,
+    receipts::{Receipts, ReceiptsRpc},
     replication::{peer::Dialler, rpc::MeshRpc},
     stores::StoresRpc,
+    support::SupportRpc,
 };
 
 /// Largest message taken or sent: the contract's batches stay under 2 MiB.
@@ -69,6 +80,12 @@ pub struct Parts {
     pub app: App,
     /// The mesh.
     pub dialler: Dialler,
+    /// Payments of the store.
+    pub payments: Payments,
+    /// Orders of this node's store.
+    pub orders: Orders,
+    /// Receipts of its orders.
+    pub receipts: Receipts,
     /// When the node was set up.
     pub created_at: DateTime<Utc>,
     /// Its name for people.
@@ -77,7 +94,7 @@ pub struct Parts {
 
 /// Serves until stopped; requests under way are finished.
 pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) -> anyhow::Result<()> {
-    let Parts { app, dialler, created_at, display_name } = parts;
+    let Parts { app, dialler, payments, orders, receipts, created_at, display_name } = parts;
     let authenticator = Arc::new(ByAccounts(app.clone()));
     let accounts = Accounts::new(app.clone());
     let links = dialler.links.clone();
@@ -119,14 +136,23 @@ pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) ->
         .add_service(limited!(OperatorServiceServer::new(operator::OperatorRpc::new(app.clone(), accounts.clone()))))
         .add_service(limited!(AdministrationServiceServer::new(accounts.clone())))
         .add_service(limited!(AccountsServiceServer::new(accounts)))
-        .add_service(limited!(StoresServiceServer::new(StoresRpc::new(app.clone(), Arc::new(inventory::OwnStock)))))
+        .add_service(limited!(StoresServiceServer::new(StoresRpc::new(
+            app.clone(),
+            Arc::new(inventory::OwnStock),
+            Arc::new(orders::OwnQueue)
+        ))))
         .add_service(limited!(CatalogServiceServer::new(CatalogRpc::new(app.clone()))))
         .add_service(limited!(InventoryServiceServer::new(InventoryRpc::new(app.clone()))))
         .add_service(limited!(PreferencesServiceServer::new(PreferencesRpc::new(app.clone()))))
         .add_service(limited!(GeneratorServiceServer::new(GeneratorRpc::new(
             app.clone(),
-            Arc::new(generator::Unknown)
+            Arc::new(generator::Ordered)
         ))))
+        .add_service(limited!(PaymentsServiceServer::new(PaymentsRpc::new(payments))))
+        .add_service(limited!(RevenueServiceServer::new(RevenueRpc::new(app.clone()))))
+        .add_service(limited!(SupportServiceServer::new(SupportRpc::new(app.clone(), orders.clone()))))
+        .add_service(limited!(ReceiptsServiceServer::new(ReceiptsRpc::new(receipts))))
+        .add_service(limited!(OrdersServiceServer::new(OrdersRpc::new(orders))))
         .add_service(limited!(NotificationsServiceServer::new(NotificationsRpc::new(
             app.clone(),
             Feed::start(app, stop.clone())

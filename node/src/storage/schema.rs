@@ -336,6 +336,93 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::storage::types::*;
 
+    /// Payments of this store's orders.
+    payments (id) {
+        id -> Uid,
+        owner -> Text,
+        owner_user -> Nullable<BigInt>,
+        owner_guest -> Nullable<Uid>,
+        amount_cents -> BigInt,
+        provider -> Text,
+        intent -> Text,
+        customer -> Text,
+        state -> Text,
+        order_id -> Nullable<BigInt>,
+        problem -> Nullable<Text>,
+        attempts -> Integer,
+        next_at -> Nullable<Moment>,
+        expires_at -> Moment,
+        created_at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// Money that is to be given back, or was.
+    refunds (id) {
+        id -> Uid,
+        payment -> Uid,
+        amount_cents -> BigInt,
+        why -> Text,
+        state -> Text,
+        problem -> Nullable<Text>,
+        attempts -> Integer,
+        declines -> Integer,
+        round -> Integer,
+        next_at -> Nullable<Moment>,
+        created_at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// Sales, and negative ones.
+    revenue_entries (id) {
+        id -> BigInt,
+        kind -> Text,
+        source -> Nullable<Uid>,
+        order_id -> Nullable<BigInt>,
+        amount_cents -> BigInt,
+        refunded -> Bool,
+        at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// Intents of the simulated provider.
+    simulated_intents (id) {
+        id -> Text,
+        secret -> Text,
+        payment -> Uid,
+        store -> Uid,
+        amount_cents -> BigInt,
+        state -> Text,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// Refunds of the simulated provider.
+    simulated_refunds (id) {
+        id -> Uid,
+        intent -> Text,
+        amount_cents -> BigInt,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
     /// Notices of this node to one user, to the staff or to everybody here.
     notices (id) {
         id -> BigInt,
@@ -378,6 +465,102 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// The ledger of the stock: what changed quantities.
+    stock_movements (id) {
+        id -> BigInt,
+        item_id -> BigInt,
+        change -> Integer,
+        quantity -> Integer,
+        reason -> Text,
+        order_id -> Nullable<BigInt>,
+        user_id -> Nullable<BigInt>,
+        note -> Text,
+        at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// Orders placed at this store.
+    orders (id) {
+        id -> BigInt,
+        user_id -> Nullable<BigInt>,
+        guest -> Nullable<Uid>,
+        status -> Text,
+        payment_intent -> Text,
+        payment_status -> Nullable<Text>,
+        remake_of -> Nullable<BigInt>,
+        total_cents -> BigInt,
+        locker_code -> Text,
+        locker_from_owner -> Bool,
+        created_at -> Moment,
+        pickup_time -> Nullable<Moment>,
+        await_arrival -> Bool,
+        preparation_minutes -> Integer,
+        begins_at -> Nullable<Moment>,
+        ready_at -> Nullable<Moment>,
+        due_at -> Nullable<Moment>,
+        latitude -> Nullable<Double>,
+        longitude -> Nullable<Double>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// The drinks of orders as they were when ordered, in the order of the customer.
+    order_drinks (order_id, position) {
+        order_id -> BigInt,
+        position -> Integer,
+        drink_id -> BigInt,
+        name -> Text,
+        syrups -> Text,
+        sodas -> Text,
+        add_ins -> Text,
+        price_cents -> BigInt,
+        size -> Text,
+        ice -> Text,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// Receipts that were asked for.
+    receipts (order_id) {
+        order_id -> BigInt,
+        state -> Text,
+        attempts -> Integer,
+        due_at -> Nullable<Moment>,
+        asked_at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// Complaints made in the support chat, one an order.
+    complaints (id) {
+        id -> BigInt,
+        order_id -> BigInt,
+        user_id -> Nullable<BigInt>,
+        guest -> Nullable<Uid>,
+        kind -> Text,
+        message -> Text,
+        outcome -> Text,
+        at -> Moment,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     streams,
     events,
@@ -398,7 +581,17 @@ diesel::allow_tables_to_appear_in_same_query!(
     favorites,
     inventory_items,
     idempotency_keys,
+    payments,
+    refunds,
+    revenue_entries,
+    simulated_intents,
+    simulated_refunds,
     notices,
     chain_notices,
     preferences,
+    stock_movements,
+    orders,
+    order_drinks,
+    receipts,
+    complaints,
 );
