@@ -7,7 +7,7 @@ use codepop_shared::{geo::Place, telemetry::LogFormat};
 use super::{
     Database, Refused,
     init::GivenIdentity,
-    payments,
+    mail, payments,
     setting::{API_URL, DATABASE, DOWN, HEARTBEAT, HUBS, LISTEN, LOG, METRICS, ROBOT, ROBOT_SPEED, Values},
     values,
 };
@@ -15,6 +15,7 @@ use crate::{
     identity::{Expected, NodeSettings},
     orders::Robot,
     payments::Settings,
+    receipts::MailSettings,
 };
 
 /// Times between heartbeats that are allowed, in milliseconds: often enough to notice, seldom enough to cost nothing.
@@ -57,6 +58,8 @@ pub struct RunConfig {
     pub robot: Robot,
     /// How customers pay.
     pub payments: Settings,
+    /// The mail server for receipts.
+    pub mail: Option<MailSettings>,
     /// Plain text on loopback instead of TLS.
     pub insecure: bool,
 }
@@ -107,6 +110,7 @@ impl RunConfig {
             peer_down_after,
             payments,
             robot: robot(values)?,
+            mail: mail::read(values)?,
             insecure,
         };
         config.check_schemes()?;
