@@ -7,7 +7,7 @@ use codepop_shared::{geo::Place, telemetry::LogFormat};
 use super::{
     Database, Refused,
     init::GivenIdentity,
-    payments,
+    mail, payments,
     setting::{API_URL, DATABASE, DOWN, HEARTBEAT, HUBS, LISTEN, LOG, METRICS, ROBOT, ROBOT_SPEED, Values},
     values,
 };
@@ -15,6 +15,7 @@ use crate::{
     identity::{Expected, NodeSettings},
     orders::Robot,
     payments::Settings,
+    receipts::MailSettings,
 };
 
 /// Times between heartbeats that are allowed, in milliseconds: often enough to notice, seldom enough to cost nothing.
@@ -57,6 +58,8 @@ pub struct RunConfig {
     pub robot: Robot,
     /// How customers pay.
     pub payments: Settings,
+    /// The mail server for receipts.
+    pub mail: Option<MailSettings>,
     /// Plain text on loopback instead of TLS.
     pub insecure: bool,
 }
@@ -81,6 +84,7 @@ impl RunConfig {
         let metrics_listen = values.require(METRICS, values::listen)?;
         let log_format = values.require(LOG, str::parse)?;
         let database = database(values)?;
+        let payments = payments::read(values)?;
         let stored = NodeSettings::require(&data_dir).map_err(|e| Refused::plain(e.to_string()))?;
         let api_url = given.api_url.or(stored.api_url).or_else(|| url_of(listen, insecure));
         let api_url = api_url.ok_or_else(|| {
@@ -104,8 +108,9 @@ impl RunConfig {
             log_format,
             heartbeat_interval,
             peer_down_after,
-            payments: payments::read(values)?,
+            payments,
             robot: robot(values)?,
+            mail: mail::read(values)?,
             insecure,
         };
         config.check_schemes()?;

@@ -14,8 +14,11 @@ use std::{sync::Arc, time::Duration};
 use chrono::{DateTime, Utc};
 use codepop_proto::{
     DESCRIPTORS,
-    accounts::accounts_service_server::AccountsServiceServer,
+    accounts::{
+        accounts_service_server::AccountsServiceServer, administration_service_server::AdministrationServiceServer,
+    },
     catalog::catalog_service_server::CatalogServiceServer,
+    generator::generator_service_server::GeneratorServiceServer,
     inventory::inventory_service_server::InventoryServiceServer,
     mesh::mesh_service_server::MeshServiceServer,
     nodes::nodes_service_server::NodesServiceServer,
@@ -23,7 +26,10 @@ use codepop_proto::{
     operator::operator_service_server::OperatorServiceServer,
     orders::orders_service_server::OrdersServiceServer,
     payments::{payments_service_server::PaymentsServiceServer, revenue_service_server::RevenueServiceServer},
+    preferences::preferences_service_server::PreferencesServiceServer,
+    receipts::receipts_service_server::ReceiptsServiceServer,
     stores::stores_service_server::StoresServiceServer,
+    support::support_service_server::SupportServiceServer,
 };
 use codepop_shared::{Failure, tls::Incoming};
 use futures::future::BoxFuture;
@@ -36,12 +42,16 @@ use crate::{
     app::App,
     auth::Session,
     catalog::CatalogRpc,
+    generator::{self, GeneratorRpc},
     inventory::{self, InventoryRpc},
     notifications::{Feed, NotificationsRpc},
     orders::{self, Orders, OrdersRpc},
     payments::{Payments, PaymentsRpc, revenue::RevenueRpc},
+    preferences::PreferencesRpc,
+    receipts::{Receipts, ReceiptsRpc},
     replication::{peer::Dialler, rpc::MeshRpc},
     stores::StoresRpc,
+    support::SupportRpc,
 };
 
 /// Largest message taken or sent: the contract's batches stay under 2 MiB.
@@ -75,6 +85,8 @@ pub struct Parts {
     pub payments: Payments,
     /// Orders of this node's store.
     pub orders: Orders,
+    /// Receipts of its orders.
+    pub receipts: Receipts,
     /// When the node was set up.
     pub created_at: DateTime<Utc>,
     /// Its name for people.
@@ -83,7 +95,7 @@ pub struct Parts {
 
 /// Serves until stopped; requests under way are finished.
 pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) -> anyhow::Result<()> {
-    let Parts { app, dialler, payments, orders, created_at, display_name } = parts;
+    let Parts { app, dialler, payments, orders, receipts, created_at, display_name } = parts;
     let authenticator = Arc::new(ByAccounts(app.clone()));
     let accounts = Accounts::new(app.clone());
     let links = dialler.links.clone();
@@ -123,6 +135,7 @@ pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) ->
             display_name
         ))))
         .add_service(limited!(OperatorServiceServer::new(operator::OperatorRpc::new(app.clone(), accounts.clone()))))
+        .add_service(limited!(AdministrationServiceServer::new(accounts.clone())))
         .add_service(limited!(AccountsServiceServer::new(accounts)))
         .add_service(limited!(StoresServiceServer::new(StoresRpc::new(
             app.clone(),
@@ -131,8 +144,15 @@ pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) ->
         ))))
         .add_service(limited!(CatalogServiceServer::new(CatalogRpc::new(app.clone()))))
         .add_service(limited!(InventoryServiceServer::new(InventoryRpc::new(app.clone()))))
+        .add_service(limited!(PreferencesServiceServer::new(PreferencesRpc::new(app.clone()))))
+        .add_service(limited!(GeneratorServiceServer::new(GeneratorRpc::new(
+            app.clone(),
+            Arc::new(generator::Ordered)
+        ))))
         .add_service(limited!(PaymentsServiceServer::new(PaymentsRpc::new(payments))))
         .add_service(limited!(RevenueServiceServer::new(RevenueRpc::new(app.clone()))))
+        .add_service(limited!(SupportServiceServer::new(SupportRpc::new(app.clone(), orders.clone()))))
+        .add_service(limited!(ReceiptsServiceServer::new(ReceiptsRpc::new(receipts))))
         .add_service(limited!(OrdersServiceServer::new(OrdersRpc::new(orders))))
         .add_service(limited!(NotificationsServiceServer::new(NotificationsRpc::new(
             app.clone(),

@@ -530,6 +530,51 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// Preferences, or what is left of them.
+    preferences (user_id, name) {
+        user_id -> BigInt,
+        name -> Text,
+        id -> BigInt,
+        present -> Bool,
+        clocks -> Binary,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// Receipts that were asked for.
+    receipts (order_id) {
+        order_id -> BigInt,
+        state -> Text,
+        attempts -> Integer,
+        due_at -> Nullable<Moment>,
+        asked_at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// Complaints made in the support chat, one an order.
+    complaints (id) {
+        id -> BigInt,
+        order_id -> BigInt,
+        user_id -> Nullable<BigInt>,
+        guest -> Nullable<Uid>,
+        kind -> Text,
+        message -> Text,
+        outcome -> Text,
+        at -> Moment,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     streams,
     events,
@@ -561,4 +606,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     revenue_entries,
     simulated_intents,
     simulated_refunds,
+    preferences,
+    receipts,
+    complaints,
 );
