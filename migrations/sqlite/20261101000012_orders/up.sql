@@ -26,6 +26,7 @@ CREATE TABLE orders (
 CREATE INDEX orders_user ON orders (user_id, id);
 CREATE INDEX orders_guest ON orders (guest, id);
 CREATE INDEX orders_status ON orders (status, id);
+CREATE INDEX orders_ready ON orders (status, ready_at);
 CREATE INDEX orders_due ON orders (due_at);
 CREATE INDEX orders_payment ON orders (payment_intent);
 

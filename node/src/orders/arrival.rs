@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     auth::{Customer, Permit},
+    catalog::{self, Drink},
     storage::Tx,
     stores,
 };
@@ -102,8 +103,23 @@ pub(super) struct Estimate {
 }
 
 /// Estimates drinks at this store now.
-pub(super) async fn estimate(tx: &mut Tx, robot: Robot, customer: Customer, ids: Vec<i64>) -> Result<Estimate, Error> {
-    let chosen = drinks::choose(tx, &ids, customer).await?;
+pub(super) async fn estimate(orders: &Orders, customer: Customer, ids: Vec<i64>) -> Result<Estimate, Error> {
+    let robot = orders.robot;
+    let fetched = catalog::fetch_missing(&orders.app, &ids, &customer).await?;
+    let read =
+        orders.app.read(move |tx| Box::pin(async move { estimate_in(tx, robot, &customer, &ids, &fetched).await }));
+    read.await
+}
+
+async fn estimate_in(
+    tx: &mut Tx,
+    robot: Robot,
+    customer: &Customer,
+    ids: &[i64],
+    fetched: &[Drink],
+) -> Result<Estimate, Error> {
+    super::require_store(tx)?;
+    let chosen = drinks::choose(tx, ids, customer, fetched).await?;
     let minutes = Complexity::of(chosen.iter().map(|drink| &drink.recipe)).minutes();
     let now = super::now(tx);
     let free = store::busy_until(tx).await?.map_or(now, |until| until.max(now));

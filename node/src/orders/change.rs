@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     auth::Permit,
+    catalog::{self, Drink},
     inventory,
     storage::{Tx, types::Time},
 };
@@ -56,6 +57,8 @@ pub(super) async fn update(
     change: Change,
 ) -> Result<Order, Error> {
     let robot = orders.robot;
+    let new: Vec<i64> = change.drinks.iter().chain(&change.add).copied().collect();
+    let fetched = catalog::fetch_missing(&orders.app, &new, &viewer.customer).await?;
     let changed = orders.app.write(permit, move |tx| {
         Box::pin(async move {
             let mut order = super::find(tx, id, viewer).await?;
@@ -65,7 +68,7 @@ pub(super) async fn update(
             }
             let before = order.clone();
             set_locker(&mut order, &change, viewer);
-            set_drinks(tx, robot, &mut order, &change, viewer).await?;
+            set_drinks(tx, robot, &mut order, &change, viewer, &fetched).await?;
             set_pickup(tx, robot, &mut order, &change).await?;
             if order != before {
                 order.due_at = robot.due(&order);
@@ -98,6 +101,7 @@ async fn set_drinks(
     order: &mut Order,
     change: &Change,
     viewer: Viewer,
+    fetched: &[Drink],
 ) -> Result<(), Error> {
     let old = store::drinks_of(tx, &[order.id]).await?.remove(&order.id).unwrap_or_default();
     let before: Vec<i64> = old.iter().map(|drink| drink.drink_id).collect();
@@ -106,7 +110,7 @@ async fn set_drinks(
         return Ok(());
     }
     require_pending(order)?;
-    let chosen = drinks::choose(tx, &after, viewer.customer).await?;
+    let chosen = drinks::choose(tx, &after, &viewer.customer, fetched).await?;
     if drinks::total(&chosen) != order.total_cents {
         return Err(conflict(
             "The drinks cost another amount than was paid. Cancel the order and place a new one instead.",

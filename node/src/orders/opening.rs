@@ -18,10 +18,9 @@ const PAST_MAX: TimeDelta = TimeDelta::minutes(5);
 /// Makes sure that the store takes an order now, for `pickup` or else as soon as possible.
 pub(super) async fn require(tx: &mut Tx, now: DateTime<Utc>, pickup: Option<DateTime<Utc>>) -> Result<(), Error> {
     let id = tx.author.id.uuid;
-    match stores::find(tx, id).await {
-        Ok(found) => Ok(judge(&found.store, now, pickup)?),
-        Err(stores::Error::Unknown(_)) => Err(closed("This store is not set up yet and takes no orders.").into()),
-        Err(error) => Err(Failure::from(error).into()),
+    match stores::described(tx, id).await? {
+        Some(store) => Ok(judge(&store, now, pickup)?),
+        None => Err(closed("This store is not set up yet and takes no orders.").into()),
     }
 }
 

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     app::once::Once,
     auth::{Customer, Permit},
+    catalog::{self, Drink},
     inventory, journal,
     payments::{self, Amount, Checked, Claim},
     storage::{
@@ -63,6 +64,7 @@ pub(super) async fn place(
         }
     }
     let checked = orders.payments.check(&new.payment, new.customer).await?;
+    let fetched = catalog::fetch_missing(&orders.app, &new.drinks, &new.customer).await?;
     let (robot, paid) = (orders.robot, checked.clone());
     let placed = orders.app.write(permit, move |tx| {
         Box::pin(async move {
@@ -71,7 +73,7 @@ pub(super) async fn place(
             {
                 return Ok(answer);
             }
-            let (order, existed) = place_in(tx, robot, &new, &checked).await?;
+            let (order, existed) = place_in(tx, robot, &new, &fetched, &checked).await?;
             let viewer = Viewer { customer: new.customer, is_staff: false };
             let answer = pb::CreateOrderResponse { order: Some(view::one(tx, order, viewer).await?), existed };
             if let Some(once) = &once {
@@ -91,13 +93,19 @@ pub(super) async fn place(
     placed
 }
 
-async fn place_in(tx: &mut Tx, robot: Robot, new: &NewOrder, checked: &Checked) -> Result<(Order, bool), Error> {
+async fn place_in(
+    tx: &mut Tx,
+    robot: Robot,
+    new: &NewOrder,
+    fetched: &[Drink],
+    checked: &Checked,
+) -> Result<(Order, bool), Error> {
     if let Some(existing) = checked.order() {
         return same_again(tx, new, existing).await;
     }
     let now = super::now(tx);
     opening::require(tx, now, new.pickup).await?;
-    let chosen = drinks::choose(tx, &new.drinks, new.customer).await?;
+    let chosen = drinks::choose(tx, &new.drinks, &new.customer, fetched).await?;
     let total = drinks::total(&chosen);
     let amount = Amount::new(total).ok_or_else(|| Failure::invalid("Drinks", "cost more than one order may"))?;
     let id = journal::next_number(tx, "order").await?;

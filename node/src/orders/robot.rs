@@ -86,9 +86,9 @@ pub(super) async fn step(tx: &mut Tx, robot: Robot, now: DateTime<Utc>) -> Resul
     let due = store::due(tx, now, BATCH_MAX).await?;
     let more = i64::try_from(due.len()).unwrap_or(0) == BATCH_MAX;
     for mut order in due {
-        // What was due while the node was down happened then: the drinks of that time are not made one after the other now.
-        let at = order.due_at.map_or(now, |due| due.0.min(now));
         let next = robot.next(&order);
+        // What was begun goes on while the node is down; but nothing begins then.
+        let at = order.due_at.filter(|_| next != Status::Processing).map_or(now, |due| due.0.min(now));
         moves::become_(tx, robot, &mut order, next, at).await?;
     }
     Ok(more)

@@ -140,11 +140,10 @@ impl OrdersService for OrdersRpc {
         &self,
         request: Request<pb::EstimateOrderRequest>,
     ) -> Result<Response<pb::EstimateOrderResponse>, Grpc> {
-        let (customer, robot) = (Actor::of(&request)?.customer(), self.orders.robot);
+        let customer = Actor::of(&request)?.customer();
         let drinks = request.into_inner().drinks;
         parse::check_count(&drinks)?;
-        let estimate = self.orders.app.read(move |tx| Box::pin(arrival::estimate(tx, robot, customer, drinks))).await;
-        let estimate = estimate.map_err(Failure::from)?;
+        let estimate = arrival::estimate(&self.orders, customer, drinks).await.map_err(Failure::from)?;
         Ok(Response::new(pb::EstimateOrderResponse {
             preparation_minutes: estimate.minutes,
             queue_minutes: estimate.queue_minutes,

@@ -135,6 +135,11 @@ pub async fn find(tx: &mut Tx, id: Uuid) -> Result<Found, Error> {
     complete(tx, vec![(None, store)]).await?.pop().ok_or(Error::Unknown(id))
 }
 
+/// One store as it describes itself, without what belongs to it.
+pub async fn described(tx: &mut Tx, id: Uuid) -> Result<Option<Store>, storage::Error> {
+    store::store(tx, id).await
+}
+
 /// Finds region and hub of stores.
 async fn complete(tx: &mut Tx, stores: Vec<(Option<f64>, Store)>) -> Result<Vec<Found>, storage::Error> {
     let mut codes: Vec<String> = stores.iter().map(|(_, store)| store.region.clone()).collect();

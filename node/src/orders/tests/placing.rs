@@ -184,3 +184,34 @@ on_both!(an_order_is_the_sessions, async |node: Node| {
         (3, 2, 1)
     );
 });
+
+on_both!(customers_order_the_own_drinks_at_the_nodes_price, async |node: Node| {
+    use crate::catalog::{
+        self, Owner, Recipe,
+        money::Cents,
+        recipe::{Ice, Size},
+    };
+    let shop = Shop::open(node).await;
+    let permit = laws::actor(Some(USER), Vec::new()).public();
+    let recipe = Recipe {
+        name: "Drink in User Cart".into(),
+        syrups: vec!["Vanilla".into(); 2],
+        sodas: vec!["Coke".into()],
+        add_ins: Vec::new(),
+        price: Cents::new(1).unwrap(),
+        size: Size::Large,
+        ice: Ice::None,
+    };
+    let own = catalog::create(&shop.node.app, &permit, Owner::User(USER), recipe, None).await.unwrap().id;
+    let order = async |customer, cents| {
+        let new = wanted(customer, &[own, 2], shop.paid(customer, cents).await);
+        shop.create(customer, new).await.map(|answer| answer.order.unwrap())
+    };
+    assert_eq!(order(user(USER), 201).await.unwrap_err().code, Code::PaymentRequired, "not the phone's price");
+    assert_eq!(order(user(OTHER), 460).await.unwrap_err().code, Code::Invalid, "not another's drink");
+    let placed = order(user(USER), 460).await.unwrap();
+    assert_eq!((placed.total_amount, shop.stocked("Vanilla").await), (4.6, 998));
+    // The order goes on with its copy when the drink is gone.
+    catalog::delete(&shop.node.app, &permit, Owner::User(USER), own).await.unwrap();
+    assert_eq!(shop.get(user(USER), placed.order_id).await.unwrap().drinks, [own, 2]);
+});
