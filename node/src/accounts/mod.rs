@@ -5,6 +5,7 @@
 //! `register`, `log_in`, `authenticate`, `profile`, `leave`; `gate`, `throttle` and `hashing` keep guessing slow and the
 //! node upright; `rpc` is the gRPC face.
 
+mod administration;
 mod authenticate;
 mod digest;
 mod error;
@@ -29,7 +30,7 @@ pub use self::{
     error::Error,
     gate::FAILURE_TIME,
     log_in::LoggedIn,
-    lookup::{account_numbers, is_deleted},
+    lookup::{account_numbers, email, is_deleted},
     name::{NAME_MAX, NameKey, UserName},
     password::Password,
     profile::{Changes, Profile},

@@ -14,8 +14,11 @@ use std::{sync::Arc, time::Duration};
 use chrono::{DateTime, Utc};
 use codepop_proto::{
     DESCRIPTORS,
-    accounts::accounts_service_server::AccountsServiceServer,
+    accounts::{
+        accounts_service_server::AccountsServiceServer, administration_service_server::AdministrationServiceServer,
+    },
     catalog::catalog_service_server::CatalogServiceServer,
+    generator::generator_service_server::GeneratorServiceServer,
     inventory::inventory_service_server::InventoryServiceServer,
     mesh::mesh_service_server::MeshServiceServer,
     nodes::nodes_service_server::NodesServiceServer,
@@ -23,6 +26,7 @@ use codepop_proto::{
     operator::operator_service_server::OperatorServiceServer,
     orders::orders_service_server::OrdersServiceServer,
     payments::{payments_service_server::PaymentsServiceServer, revenue_service_server::RevenueServiceServer},
+    preferences::preferences_service_server::PreferencesServiceServer,
     stores::stores_service_server::StoresServiceServer,
 };
 use codepop_shared::{Failure, tls::Incoming};
@@ -36,10 +40,12 @@ use crate::{
     app::App,
     auth::Session,
     catalog::CatalogRpc,
+    generator::{self, GeneratorRpc},
     inventory::{self, InventoryRpc},
     notifications::{Feed, NotificationsRpc},
     orders::{self, Orders, OrdersRpc},
     payments::{Payments, PaymentsRpc, revenue::RevenueRpc},
+    preferences::PreferencesRpc,
     replication::{peer::Dialler, rpc::MeshRpc},
     stores::StoresRpc,
 };
@@ -123,6 +129,7 @@ pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) ->
             display_name
         ))))
         .add_service(limited!(OperatorServiceServer::new(operator::OperatorRpc::new(app.clone(), accounts.clone()))))
+        .add_service(limited!(AdministrationServiceServer::new(accounts.clone())))
         .add_service(limited!(AccountsServiceServer::new(accounts)))
         .add_service(limited!(StoresServiceServer::new(StoresRpc::new(
             app.clone(),
@@ -134,6 +141,11 @@ pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) ->
         .add_service(limited!(PaymentsServiceServer::new(PaymentsRpc::new(payments))))
         .add_service(limited!(RevenueServiceServer::new(RevenueRpc::new(app.clone()))))
         .add_service(limited!(OrdersServiceServer::new(OrdersRpc::new(orders))))
+        .add_service(limited!(PreferencesServiceServer::new(PreferencesRpc::new(app.clone()))))
+        .add_service(limited!(GeneratorServiceServer::new(GeneratorRpc::new(
+            app.clone(),
+            Arc::new(generator::Unknown)
+        ))))
         .add_service(limited!(NotificationsServiceServer::new(NotificationsRpc::new(
             app.clone(),
             Feed::start(app, stop.clone())

@@ -530,6 +530,20 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// Preferences, or what is left of them.
+    preferences (user_id, name) {
+        user_id -> BigInt,
+        name -> Text,
+        id -> BigInt,
+        present -> Bool,
+        clocks -> Binary,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     streams,
     events,
@@ -561,4 +575,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     revenue_entries,
     simulated_intents,
     simulated_refunds,
+    preferences,
 );
