@@ -278,6 +278,7 @@ diesel::table! {
         created_at -> Moment,
         deleted -> Bool,
         clocks -> Binary,
+        guest -> Nullable<Uid>,
     }
 }
 
@@ -329,6 +330,116 @@ diesel::table! {
         request -> Binary,
         answer -> Binary,
         at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// Notices of this node to one user, to the staff or to everybody here.
+    notices (id) {
+        id -> BigInt,
+        audience -> SmallInt,
+        user_id -> Nullable<BigInt>,
+        author -> Nullable<BigInt>,
+        kind -> Text,
+        message -> Text,
+        at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// Notices for the whole chain; the order of arrival is local.
+    chain_notices (id) {
+        id -> BigInt,
+        kind -> Text,
+        message -> Text,
+        at -> Moment,
+        withdrawn -> Bool,
+        arrived -> BigInt,
+        clocks -> Binary,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// The ledger of the stock: what changed quantities.
+    stock_movements (id) {
+        id -> BigInt,
+        item_id -> BigInt,
+        change -> Integer,
+        quantity -> Integer,
+        reason -> Text,
+        order_id -> Nullable<BigInt>,
+        user_id -> Nullable<BigInt>,
+        note -> Text,
+        at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// Orders placed at this store.
+    orders (id) {
+        id -> BigInt,
+        user_id -> Nullable<BigInt>,
+        guest -> Nullable<Uid>,
+        status -> Text,
+        payment_intent -> Text,
+        payment_status -> Nullable<Text>,
+        remake_of -> Nullable<BigInt>,
+        total_cents -> BigInt,
+        locker_code -> Text,
+        locker_from_owner -> Bool,
+        created_at -> Moment,
+        pickup_time -> Nullable<Moment>,
+        await_arrival -> Bool,
+        preparation_minutes -> Integer,
+        begins_at -> Nullable<Moment>,
+        ready_at -> Nullable<Moment>,
+        due_at -> Nullable<Moment>,
+        latitude -> Nullable<Double>,
+        longitude -> Nullable<Double>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// The drinks of orders as they were when ordered, in the order of the customer.
+    order_drinks (order_id, position) {
+        order_id -> BigInt,
+        position -> Integer,
+        drink_id -> BigInt,
+        name -> Text,
+        syrups -> Text,
+        sodas -> Text,
+        add_ins -> Text,
+        price_cents -> BigInt,
+        size -> Text,
+        ice -> Text,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// One rating for each user and drink.
+    drink_ratings (user_id, drink_id) {
+        user_id -> BigInt,
+        drink_id -> BigInt,
+        stars -> Integer,
+        clocks -> Binary,
     }
 }
 
@@ -423,38 +534,6 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::storage::types::*;
 
-    /// Notices of this node to one user, to the staff or to everybody here.
-    notices (id) {
-        id -> BigInt,
-        audience -> SmallInt,
-        user_id -> Nullable<BigInt>,
-        author -> Nullable<BigInt>,
-        kind -> Text,
-        message -> Text,
-        at -> Moment,
-    }
-}
-
-diesel::table! {
-    use diesel::sql_types::*;
-    use crate::storage::types::*;
-
-    /// Notices for the whole chain; the order of arrival is local.
-    chain_notices (id) {
-        id -> BigInt,
-        kind -> Text,
-        message -> Text,
-        at -> Moment,
-        withdrawn -> Bool,
-        arrived -> BigInt,
-        clocks -> Binary,
-    }
-}
-
-diesel::table! {
-    use diesel::sql_types::*;
-    use crate::storage::types::*;
-
     /// Preferences, or what is left of them.
     preferences (user_id, name) {
         user_id -> BigInt,
@@ -462,71 +541,6 @@ diesel::table! {
         id -> BigInt,
         present -> Bool,
         clocks -> Binary,
-    }
-}
-
-diesel::table! {
-    use diesel::sql_types::*;
-    use crate::storage::types::*;
-
-    /// The ledger of the stock: what changed quantities.
-    stock_movements (id) {
-        id -> BigInt,
-        item_id -> BigInt,
-        change -> Integer,
-        quantity -> Integer,
-        reason -> Text,
-        order_id -> Nullable<BigInt>,
-        user_id -> Nullable<BigInt>,
-        note -> Text,
-        at -> Moment,
-    }
-}
-
-diesel::table! {
-    use diesel::sql_types::*;
-    use crate::storage::types::*;
-
-    /// Orders placed at this store.
-    orders (id) {
-        id -> BigInt,
-        user_id -> Nullable<BigInt>,
-        guest -> Nullable<Uid>,
-        status -> Text,
-        payment_intent -> Text,
-        payment_status -> Nullable<Text>,
-        remake_of -> Nullable<BigInt>,
-        total_cents -> BigInt,
-        locker_code -> Text,
-        locker_from_owner -> Bool,
-        created_at -> Moment,
-        pickup_time -> Nullable<Moment>,
-        await_arrival -> Bool,
-        preparation_minutes -> Integer,
-        begins_at -> Nullable<Moment>,
-        ready_at -> Nullable<Moment>,
-        due_at -> Nullable<Moment>,
-        latitude -> Nullable<Double>,
-        longitude -> Nullable<Double>,
-    }
-}
-
-diesel::table! {
-    use diesel::sql_types::*;
-    use crate::storage::types::*;
-
-    /// The drinks of orders as they were when ordered, in the order of the customer.
-    order_drinks (order_id, position) {
-        order_id -> BigInt,
-        position -> Integer,
-        drink_id -> BigInt,
-        name -> Text,
-        syrups -> Text,
-        sodas -> Text,
-        add_ins -> Text,
-        price_cents -> BigInt,
-        size -> Text,
-        ice -> Text,
     }
 }
 
@@ -581,17 +595,18 @@ diesel::allow_tables_to_appear_in_same_query!(
     favorites,
     inventory_items,
     idempotency_keys,
+    notices,
+    chain_notices,
+    stock_movements,
+    orders,
+    order_drinks,
+    drink_ratings,
     payments,
     refunds,
     revenue_entries,
     simulated_intents,
     simulated_refunds,
-    notices,
-    chain_notices,
     preferences,
-    stock_movements,
-    orders,
-    order_drinks,
     receipts,
     complaints,
 );
