@@ -14,8 +14,9 @@ use std::{sync::Arc, time::Duration};
 use chrono::{DateTime, Utc};
 use codepop_proto::{
     DESCRIPTORS,
-    accounts::accounts_service_server::AccountsServiceServer,
-    accounts::administration_service_server::AdministrationServiceServer,
+    accounts::{
+        accounts_service_server::AccountsServiceServer, administration_service_server::AdministrationServiceServer,
+    },
     catalog::catalog_service_server::CatalogServiceServer,
     generator::generator_service_server::GeneratorServiceServer,
     inventory::inventory_service_server::InventoryServiceServer,
