@@ -20,6 +20,7 @@ use crate::{
     identity::{Author, DataLock, NodeIdentity, NodeSettings},
     journal::{entries, streams},
     mesh::{heartbeat, links::Links, plan::HUB_LINKS_MAX, registry, sightings},
+    notifications,
     orders::{self, Orders},
     payments::Payments,
     receipts::Receipts,
@@ -116,8 +117,7 @@ pub(super) async fn run(config: RunConfig) -> Result<()> {
     let orders = Orders::new(app.clone(), payments.clone(), config.robot);
     tokio::spawn(orders::robot::run(orders.clone(), stop.clone()));
     let created_at = settings.created_at;
-    let receipts = Receipts::new(app.clone(), config.mail, &config.data_dir);
-    tokio::spawn(receipts.clone().run(stop.clone()));
+    let receipts = Receipts::start(app.clone(), config.mail, &config.data_dir, stop.clone());
     let parts =
         Parts { created_at, display_name: config.display_name.clone(), dialler, payments, orders, receipts, app };
     let serving = server::serve(parts, incoming, stop.clone());
@@ -215,12 +215,15 @@ async fn forget_deleted(db: Db, stop: CancellationToken) {
     }
 }
 
-/// Drops records of ended sessions whose tokens have run out.
+/// Drops records of ended sessions whose tokens have run out, and notices that are no longer kept.
 async fn forget_expired(db: Db, stop: CancellationToken) {
     let mut every = tokio::time::interval(FORGET_EXPIRED_EVERY);
     while stop.run_until_cancelled(every.tick()).await.is_some() {
         if let Err(error) = db.receive(|tx| Box::pin(accounts::forget_expired_sessions(tx))).await {
             tracing::warn!(error = %error, "records of expired sessions could not be dropped");
+        }
+        if let Err(error) = db.receive(|tx| Box::pin(notifications::forget_old(tx))).await {
+            tracing::warn!(error = %error, "old notices could not be dropped");
         }
     }
 }

@@ -72,11 +72,10 @@ pub async fn taste(
     user: Option<i64>,
     dislikes: &[String],
 ) -> Result<Taste, storage::Error> {
-    let likes = match user {
+    let likes: Vec<String> = match user {
         Some(user) => preferences::list(tx, user).await?.into_iter().map(|preference| preference.name).collect(),
         None => popular(popularity.popular(tx).await?),
     };
-    let likes: Vec<String> = likes;
     let likes = if likes.is_empty() { DEFAULT_LIKES.map(str::to_owned).to_vec() } else { likes };
     let dislikes = dislikes.iter().map(|name| vocabulary::fold(name)).collect();
     Ok(Taste { likes, dislikes, missing: missing(tx).await? })

@@ -16,7 +16,7 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use codepop_shared::{Code, Failure};
 
 pub use self::{digest::digest, feed::Feed, rpc::NotificationsRpc};
@@ -31,6 +31,9 @@ pub const MESSAGE_MAX: usize = 500;
 
 /// Longest word for what a notice is about, in characters, as the app knows it.
 pub const KIND_MAX: usize = 50;
+
+/// How long notices of this node are kept: a year, and some weeks for those who look back at it.
+const KEPT: TimeDelta = TimeDelta::days(400);
 
 /// Notices in one answer.
 const LISTED_MAX: i64 = 1_000;
@@ -126,6 +129,15 @@ async fn write(tx: &mut Tx, to: To, author: Option<i64>, kind: &str, message: &s
 /// Now, to the microsecond that databases keep.
 fn now(tx: &Tx) -> DateTime<Utc> {
     DateTime::from_timestamp_micros(tx.clock.wall().timestamp_micros()).unwrap_or_default()
+}
+
+/// Drops this node's notices that are no longer kept; returns how many. For a task that runs now and then.
+///
+/// # Errors
+/// The database failed.
+pub async fn forget_old(tx: &mut Tx) -> Result<usize, storage::Error> {
+    let before = tx.clock.wall() - KEPT;
+    store::forget_before(tx, before).await
 }
 
 /// Removes the notices to deleted users: a reaction to their deletion.

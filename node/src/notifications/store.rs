@@ -231,6 +231,11 @@ pub(super) async fn chain_after(tx: &mut Tx, id: i64, limit: i64) -> Result<Vec<
         .await)?)
 }
 
+/// Removes the notices of this node from before a point of time; tells how many.
+pub(super) async fn forget_before(tx: &mut Tx, before: DateTime<Utc>) -> Result<usize, Error> {
+    Ok(on!(tx, conn => diesel::delete(notices::table.filter(notices::at.lt(Time(before)))).execute(conn).await)?)
+}
+
 /// Removes the notices to users who are deleted. Says whether there were any.
 pub(super) async fn forget_deleted(tx: &mut Tx) -> Result<bool, Error> {
     let deleted = users::table.filter(users::deleted.eq(true)).select(users::id.nullable());

@@ -142,6 +142,30 @@ on_both!(a_time_range_filters, async |node: Node| {
     }
 });
 
+on_both!(old_notices_are_dropped, async |node: Node| {
+    let service = service(&node);
+    let old = say(&node, To::Everybody, "old").await;
+    say(&node, To::Everybody, "new").await;
+    let before = node.app.clock().wall() - KEPT - TimeDelta::days(1);
+    node.db
+        .write(move |tx| {
+            Box::pin(async move {
+                use crate::storage::{schema::notices, types::Time};
+                use diesel::{ExpressionMethods as _, QueryDsl as _};
+                use diesel_async::RunQueryDsl as _;
+                crate::on!(tx, conn => diesel::update(notices::table.find(old))
+                    .set(notices::at.eq(Time(before)))
+                    .execute(conn)
+                    .await)
+                .map_err(storage::Error::from)
+            })
+        })
+        .await
+        .unwrap();
+    assert_eq!(node.db.receive(|tx| Box::pin(forget_old(tx))).await.unwrap(), 1);
+    assert_eq!(seen(&service, ADA, vec![]).await, ["new"]);
+});
+
 #[tokio::test(flavor = "multi_thread")]
 async fn hubs_write_to_the_whole_chain() {
     let hub = Node::sqlite_as(testing::name(1, "C")).await;

@@ -74,19 +74,25 @@ enum Asked {
 }
 
 impl Receipts {
+    /// Starts sending what is due, until stopped.
+    pub fn start(app: App, settings: Option<MailSettings>, data_dir: &Path, stop: CancellationToken) -> Self {
+        let receipts = Self::new(app, settings, data_dir);
+        tokio::spawn(receipts.clone().run(stop));
+        receipts
+    }
+
     /// With the mail server, if there is one, and the node's folder.
-    pub fn new(app: App, settings: Option<MailSettings>, data_dir: &Path) -> Self {
+    fn new(app: App, settings: Option<MailSettings>, data_dir: &Path) -> Self {
         let outbox: PathBuf = data_dir.join("outbox");
         Self { app, mailer: Mailer::new(settings, outbox), wake: Arc::default(), under_way: Arc::default() }
     }
 
     /// Sends what is due, until stopped.
-    pub async fn run(self, stop: CancellationToken) {
+    async fn run(self, stop: CancellationToken) {
         let mut looks = 0_u32;
         loop {
-            match self.look().await {
-                Ok(()) => {}
-                Err(error) => tracing::warn!(error = %error, "receipts that are due could not be read; trying again"),
+            if let Err(error) = self.look().await {
+                tracing::warn!(error = %error, "receipts that are due could not be read; trying again");
             }
             if looks.is_multiple_of(CLEAR_EVERY)
                 && let Err(error) = self.mailer.clear().await

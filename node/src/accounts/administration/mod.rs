@@ -137,7 +137,7 @@ impl Accounts {
                     return Err(forbidden("You cannot delete your own account here.").into());
                 }
                 let row = administrable(tx, &by, user).await?;
-                require_own(tx, &by, user).await?;
+                require_own(tx, &by, &row)?;
                 let name = shown_name(tx, &row).await?;
                 erase(tx, user).await?;
                 Ok(name)
@@ -161,10 +161,12 @@ async fn list(tx: &mut Tx, by: &Administrator, after: i64, limit: i64) -> Result
     let mut rows = if by.of_chain {
         store::present_page(tx, after, None, limit).await?
     } else {
-        let here = tx.author.id.number;
+        let (here, origin) = (tx.author.id.number, tx.author.id.uuid);
         let mut rows = store::present_page(tx, after, Some(here), limit).await?;
+        rows.extend(store::imported_page(tx, after, origin, limit).await?);
         let others = held.iter().filter(|(user, roles)| **user > after && roles.iter().any(|role| is_of_store(*role)));
-        let others = others.map(|(user, _)| *user).filter(|user| number::born_at(*user) != Some(here)).collect();
+        let others: Vec<i64> = others.map(|(user, _)| *user).collect();
+        let others = others.into_iter().filter(|user| !rows.iter().any(|row| row.id == *user)).collect();
         rows.extend(store::present_among(tx, others).await?);
         rows
     };
@@ -213,9 +215,15 @@ async fn administrable(tx: &mut Tx, by: &Administrator, user: i64) -> Result<sto
     Ok(row)
 }
 
-/// Makes sure that the account was made here.
-async fn require_own(tx: &mut Tx, by: &Administrator, user: i64) -> Result<(), Error> {
-    if by.of_chain || number::born_at(user) == Some(tx.author.id.number) {
+/// Makes sure that the account was made here, or brought here from the old system: such a number tells nothing, but its name
+/// was said by this node.
+fn require_own(tx: &Tx, by: &Administrator, row: &store::User) -> Result<(), Error> {
+    let here = &tx.author.id;
+    let is_own = match number::born_at(row.id) {
+        Some(born_at) => born_at == here.number,
+        None => row.name_origin.0 == here.uuid,
+    };
+    if by.of_chain || is_own {
         return Ok(());
     }
     Err(forbidden("This account was not made at this store; only its role here can be changed.").into())
@@ -226,7 +234,7 @@ async fn editable(tx: &mut Tx, by: &Administrator, user: i64, edits: &Edits) -> 
     let personal =
         edits.username.is_some() || edits.first_name.is_some() || edits.last_name.is_some() || edits.password.is_some();
     if personal {
-        require_own(tx, by, user).await?;
+        require_own(tx, by, &row)?;
     }
     if edits.rank.is_some() && by.store.is_none() {
         return Err(Failure::invalid("role", "is given at stores; ask one").into());

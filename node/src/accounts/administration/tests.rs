@@ -170,6 +170,22 @@ on_both!(accounts_that_reach_farther_are_not_the_stores, async |node: Node| {
     assert!(seen().await);
     assert_eq!(remove(&node, &accounts, admin, afar).await.unwrap_err().code, Code::Forbidden);
 
+    // Brought over from the old system, here or at another store.
+    for (user, origin, ours) in [(7, node.app.author().id.uuid, true), (8, Uuid::now_v7(), false)] {
+        let imported = codepop_proto::accounts::UserRegistered {
+            user,
+            username: format!("imported {user}"),
+            created_at_us: 1,
+            ..Default::default()
+        };
+        let stamp = journal::Stamp { hlc: hub.app.clock().tick(), origin, stream: 1, seq: 10 + user };
+        let apply = async move |tx: &mut Tx| journal::Replicated::apply(&imported, tx, &stamp).await;
+        node.db.receive(move |tx| Box::pin(async move { apply(tx).await })).await.unwrap();
+        assert_eq!(list(&node, &accounts, admin).await.unwrap().iter().any(|seen| seen.id == user), ours);
+        assert_eq!(edit(&node, &accounts, admin, user, rename()).await.is_ok(), ours);
+        assert_eq!(remove(&node, &accounts, admin, user).await.is_ok(), ours);
+    }
+
     // Kept by the hubs: not even by the chain's own administrators at a store.
     let chief = number::compose(9, 1).unwrap();
     let born = codepop_proto::accounts::UserRegistered {
@@ -193,5 +209,8 @@ on_both!(accounts_that_reach_farther_are_not_the_stores, async |node: Node| {
     let mut request = Request::new(pb::ListUsersRequest::default());
     request.extensions_mut().insert(super_admin().extensions().get::<Actor>().unwrap().clone());
     let all = Service::list_users(&accounts, request).await.unwrap().into_inner().users;
-    assert_eq!(all.iter().map(|user| user.username.as_str()).collect::<Vec<_>>(), ["root", "afar", "busy", "chief"]);
+    assert_eq!(
+        all.iter().map(|user| user.username.as_str()).collect::<Vec<_>>(),
+        ["imported 8", "root", "afar", "busy", "chief"]
+    );
 });
