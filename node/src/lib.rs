@@ -17,6 +17,7 @@ pub mod inventory;
 pub mod journal;
 #[cfg(test)]
 pub(crate) mod laws;
+pub mod legacy;
 pub mod mesh;
 pub mod replication;
 pub mod roles;

@@ -2,7 +2,7 @@
 
 use codepop_shared::Failure;
 
-use super::{Error, error::invalid_token, log_in::find, store};
+use super::{Error, error::invalid_token, legacy, log_in::find, store};
 use crate::{
     app::{App, Lookup},
     auth::{
@@ -26,8 +26,13 @@ pub async fn authenticate(app: &App, token: &str) -> Result<User, Failure> {
     Err(invalid_token())
 }
 
-/// The signature and what it vouches for.
+/// The signature and what it vouches for; of a token of the old system, what was kept of it.
 async fn verify(app: &App, token: &str) -> Result<Claims, Failure> {
+    if let Some(hash) = legacy::hash_of(token) {
+        let now = app.clock().wall();
+        let kept = app.read(move |tx| Box::pin(legacy::claims(tx, hash, now))).await.map_err(failed)?;
+        return kept.ok_or_else(invalid_token);
+    }
     let refused = |why: Invalid| {
         tracing::debug!(reason = %why, "a token was refused");
         invalid_token()

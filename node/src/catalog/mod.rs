@@ -5,6 +5,7 @@
 
 mod digest;
 mod events;
+pub mod import;
 pub mod money;
 pub mod recipe;
 mod rpc;

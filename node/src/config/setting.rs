@@ -74,6 +74,7 @@ settings! {
     LOG = "log_format", "--log-format", "LOG_FORMAT", "text";
     HEARTBEAT = "heartbeat_interval_ms", "--heartbeat-interval-ms", "HEARTBEAT_INTERVAL_MS", "2000";
     DOWN = "peer_down_after_ms", "--peer-down-after-ms", "PEER_DOWN_AFTER_MS", "6000";
+    LEGACY = "from", "--from", "LEGACY_DATABASE_URL", "";
     NODE = "node_url", "--node", "NODE_API_URL", "https://127.0.0.1:7101";
 }
 
