@@ -1,9 +1,15 @@
 //! The stock of this node's store, and what can be made of it. It belongs to the store: nothing of it is replicated.
 //!
-//! Reading order: `vocabulary.rs` (which name means which row), `store.rs` (the rows), this file (operations).
+//! Reading order: `vocabulary.rs` (which name means which row), `allocate.rs` (which rows serve an order), `store.rs` (the
+//! rows), `ledger.rs` (every change of a quantity goes through it), this file and `manage.rs` (operations), `take.rs` (what
+//! orders take and give back).
 
+mod allocate;
+mod ledger;
+mod manage;
 mod rpc;
 mod store;
+mod take;
 pub mod vocabulary;
 
 #[cfg(test)]
@@ -16,7 +22,14 @@ use codepop_shared::{Code, Failure};
 use futures::future::BoxFuture;
 use uuid::Uuid;
 
-pub use self::{rpc::InventoryRpc, store::Item};
+pub use self::{
+    allocate::Need,
+    ledger::{Cause, Movement, Reason},
+    manage::{Correction, correct, item, movements, report},
+    rpc::InventoryRpc,
+    store::Item,
+    take::{needs, put_back, take},
+};
 use crate::{
     app::{App, edge::storage_failure},
     auth::Permit,
@@ -81,6 +94,12 @@ pub enum Error {
     /// This node is a hub; ask a store.
     #[error("A hub has no stock for customers; ask a store.")]
     NoStore,
+    /// No item has this number; nothing to be done.
+    #[error("No item of the stock has the number {0}.")]
+    Unknown(i64),
+    /// Something is not there in the amount needed; nothing was taken. Names each thing once, as it was asked for.
+    #[error("The store does not have enough of: {}.", .0.join(", "))]
+    Missing(Vec<String>),
     /// The database failed; try again.
     #[error(transparent)]
     Storage(#[from] storage::Error),
@@ -91,6 +110,14 @@ impl From<Error> for Failure {
         match error {
             Error::Store(error) => error.into(),
             Error::NoStore => Self::new(Code::AskStore, error.to_string()),
+            Error::Unknown(_) => Self::new(Code::NotFound, error.to_string()),
+            Error::Missing(names) => {
+                let sentence = Error::Missing(names.clone()).to_string();
+                let failure = Self::new(Code::InsufficientItems, sentence).with("items", names.join(", "));
+                names
+                    .into_iter()
+                    .fold(failure, |failure, name| failure.field(name, "is not there in the amount needed"))
+            }
             Error::Storage(error) => storage_failure(&error),
         }
     }
@@ -157,10 +184,14 @@ async fn available(tx: &mut Tx, keys: HashSet<String>) -> Result<HashSet<(String
 /// # Errors
 /// This node is no store.
 pub async fn list(tx: &mut Tx) -> Result<Vec<Item>, Error> {
-    if tx.author.id.kind != codepop_shared::identity::Kind::Store {
-        return Err(Error::NoStore);
-    }
-    Ok(store::in_stock(tx, LISTED_MAX).await?)
+    let mut items = report(tx).await?;
+    items.retain(|item| item.quantity > 0);
+    Ok(items)
+}
+
+/// Makes sure that this node is a store.
+fn require_store(tx: &Tx) -> Result<(), Error> {
+    if tx.author.id.kind == codepop_shared::identity::Kind::Store { Ok(()) } else { Err(Error::NoStore) }
 }
 
 /// An item as somebody wants it.
@@ -181,32 +212,43 @@ pub struct Wanted {
 /// # Errors
 /// This node is not that store.
 pub async fn set(app: &App, permit: &Permit, store: Uuid, wanted: Wanted) -> Result<Item, Error> {
+    let user = permit.user;
     app.write(permit, move |tx| {
         Box::pin(async move {
             stores::require_here(tx, store).await?;
-            let key = vocabulary::fold(&wanted.name);
-            let old = store::item(tx, wanted.kind, &key).await?;
-            let threshold = wanted.threshold.or(old.as_ref().map(|item| item.threshold)).unwrap_or(THRESHOLD_DEFAULT);
-            let item = Item {
-                id: match old {
-                    Some(item) => item.id,
-                    None => journal::next_number(tx, "inventory item").await?,
-                },
-                name: wanted.name,
-                name_key: key,
-                item_type: wanted.kind,
-                quantity: wanted.quantity,
-                threshold,
-                // To the microsecond that databases keep.
-                updated_at: Time(
-                    DateTime::from_timestamp_micros(tx.clock.wall().timestamp_micros()).unwrap_or_default(),
-                ),
-            };
-            store::put(tx, &item).await?;
-            Ok(item)
+            put(tx, wanted, Reason::Correction, user).await
         })
     })
     .await
+}
+
+/// Sets an item in the caller's transaction; what an item that was not there has comes as `Restock`, unless it was
+/// imported.
+pub async fn put(tx: &mut Tx, wanted: Wanted, reason: Reason, user: Option<i64>) -> Result<Item, Error> {
+    let key = vocabulary::fold(&wanted.name);
+    let old = store::item(tx, wanted.kind, &key).await?;
+    let threshold = wanted.threshold.or(old.as_ref().map(|item| item.threshold)).unwrap_or(THRESHOLD_DEFAULT);
+    let item = Item {
+        id: match &old {
+            Some(item) => item.id,
+            None => journal::next_number(tx, "inventory item").await?,
+        },
+        name: wanted.name,
+        name_key: key,
+        item_type: wanted.kind,
+        quantity: wanted.quantity,
+        threshold,
+        updated_at: now(tx),
+    };
+    let reason = if old.is_none() && reason == Reason::Correction { Reason::Restock } else { reason };
+    let cause = Cause { user, ..Cause::of(reason) };
+    ledger::put(tx, old.map_or(0, |old| old.quantity), &item, &cause).await?;
+    Ok(item)
+}
+
+/// The time, to the microsecond that databases keep.
+fn now(tx: &Tx) -> Time {
+    Time(DateTime::from_timestamp_micros(tx.clock.wall().timestamp_micros()).unwrap_or_default())
 }
 
 /// Sums of this store's stock.

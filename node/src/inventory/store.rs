@@ -8,7 +8,7 @@ use diesel_async::RunQueryDsl as _;
 
 use super::Kind;
 use crate::{
-    on,
+    each, on,
     storage::{Error, Tx, schema::inventory_items, types::Time},
 };
 
@@ -44,10 +44,14 @@ pub(super) async fn item(tx: &mut Tx, kind: Kind, key: &str) -> Result<Option<It
         .optional())?)
 }
 
-/// Items with at least one unit, by type and name.
-pub(super) async fn in_stock(tx: &mut Tx, limit: i64) -> Result<Vec<Item>, Error> {
+/// An item by its number.
+pub(super) async fn numbered(tx: &mut Tx, id: i64) -> Result<Option<Item>, Error> {
+    Ok(on!(tx, conn => inventory_items::table.find(id).select(Item::as_select()).first(conn).await.optional())?)
+}
+
+/// All items, by type and name.
+pub(super) async fn all(tx: &mut Tx, limit: i64) -> Result<Vec<Item>, Error> {
     let mut items: Vec<Item> = on!(tx, conn => inventory_items::table
-        .filter(inventory_items::quantity.gt(0))
         .order(inventory_items::id)
         .limit(limit)
         .select(Item::as_select())
@@ -56,6 +60,26 @@ pub(super) async fn in_stock(tx: &mut Tx, limit: i64) -> Result<Vec<Item>, Error
     // Sorted here: databases order text by rules of their own.
     items.sort_by(|a, b| (a.item_type, &a.name_key).cmp(&(b.item_type, &b.name_key)));
     Ok(items)
+}
+
+/// Items with these folded names, of any kind.
+pub(super) async fn named(tx: &mut Tx, keys: Vec<String>) -> Result<Vec<Item>, Error> {
+    Ok(on!(tx, conn => inventory_items::table
+        .filter(inventory_items::name_key.eq_any(keys))
+        .order(inventory_items::id)
+        .select(Item::as_select())
+        .load(conn)
+        .await)?)
+}
+
+/// Items with these numbers.
+pub(super) async fn all_numbered(tx: &mut Tx, ids: Vec<i64>) -> Result<Vec<Item>, Error> {
+    Ok(on!(tx, conn => inventory_items::table
+        .filter(inventory_items::id.eq_any(ids))
+        .order(inventory_items::id)
+        .select(Item::as_select())
+        .load(conn)
+        .await)?)
 }
 
 /// Kind and folded name of those of the items that have at least one unit.
@@ -77,6 +101,15 @@ pub(super) async fn counts(tx: &mut Tx) -> Result<(i64, i64), Error> {
         .get_result(conn)
         .await)?;
     Ok((items, low))
+}
+
+/// Sets quantities: per item its number, its new and its old quantity. Gives how many rows each touched: none, where the
+/// old quantity was another.
+pub(super) async fn set_quantities(tx: &mut Tx, rows: Vec<(i64, i32, i32)>, at: Time) -> Result<Vec<usize>, Error> {
+    Ok(each!(tx, rows, row => diesel::update(
+            inventory_items::table.filter(inventory_items::id.eq(row.0)).filter(inventory_items::quantity.eq(row.2)),
+        )
+        .set((inventory_items::quantity.eq(row.1), inventory_items::updated_at.eq(at))))?)
 }
 
 /// Keeps an item.

@@ -128,7 +128,7 @@ on_both!(items_are_set_once_a_name, async |node: Node| {
     for (name, kind) in [("Straws", "Physical"), ("Whip", "Add In"), ("apple", "Syrup")] {
         set(&node, item(&node, name, kind, 20)).await.unwrap();
     }
-    let listed = answer(rpc(&node).list_items(Request::new(pb::ListItemsRequest {})).await).unwrap().items;
+    let listed = answer(rpc(&node).list_items(by(None, Vec::new(), pb::ListItemsRequest {})).await).unwrap().items;
     let listed: Vec<_> = listed.iter().map(|item| (item.item_type.as_str(), item.item_name.as_str())).collect();
     assert_eq!(listed, [("Add In", "Whip"), ("Physical", "Straws"), ("Syrup", "apple"), ("Syrup", "powerade")]);
 
@@ -161,10 +161,152 @@ on_both!(wrong_items_and_strangers_are_refused, async |node: Node| {
 #[tokio::test]
 async fn a_hub_sends_to_a_store() {
     let node = Node::sqlite_as(testing::name(3, "C")).await;
-    let listed = answer(rpc(&node).list_items(Request::new(pb::ListItemsRequest {})).await);
+    let listed = answer(rpc(&node).list_items(by(None, Vec::new(), pb::ListItemsRequest {})).await);
     assert_eq!(listed.unwrap_err().code, Code::AskStore);
     let admin = Grant { role: Role::SuperAdmin, place: Place::Chain };
     let request = pb::SetItemRequest { store_id: Uuid::now_v7().to_string(), ..item(&node, "Coke", "Soda", 1) };
     let refused = answer(rpc(&node).set_item(by(Some(101_000), vec![admin], request)).await);
     assert_eq!(refused.unwrap_err().code, Code::NotFound);
 }
+
+fn manager(node: &Node) -> Vec<Grant> {
+    vec![Grant { role: Role::Manager, place: Place::Store(here(node)) }]
+}
+
+/// Checks that the movements of every item add up to its quantity, newest first with the quantity after each.
+async fn assert_adds_up(node: &Node) {
+    let items = node.app.read(|tx| Box::pin(report(tx))).await.unwrap();
+    for item in items {
+        let mut moved = node.app.read(move |tx| Box::pin(movements(tx, item.id, 10_000))).await.unwrap();
+        moved.reverse();
+        let mut quantity = 0;
+        for movement in moved {
+            quantity += movement.change;
+            assert_eq!(movement.quantity, quantity, "{}: {movement:?}", item.name);
+            assert_ne!(movement.change, 0);
+        }
+        assert_eq!(quantity, item.quantity, "{}", item.name);
+    }
+}
+
+async fn takes(node: &Node, order: i64, syrups: Vec<String>) -> Result<(), Error> {
+    let needs: Vec<Need> = syrups.into_iter().map(|name| Need { kind: Kind::Syrup, name }).collect();
+    node.db.write(move |tx| Box::pin(async move { take(tx, &needs, order).await })).await
+}
+
+async fn quantity(node: &Node, id: i64) -> i32 {
+    node.app.read(move |tx| Box::pin(super::item(tx, id))).await.unwrap().quantity
+}
+
+on_both!(orders_take_all_or_nothing, async |node: Node| {
+    let vanilla = set(&node, item(&node, "Vanilla", "Syrup", 3)).await.unwrap().inventory_id;
+    let milano = set(&node, item(&node, "Milano", "Syrup", 1)).await.unwrap().inventory_id;
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let refused = takes(&node, 1, names(&["Vanilla", "chocolate milano", "Milano", "Kiwi"])).await.unwrap_err();
+    assert!(matches!(&refused, Error::Missing(missing) if missing == &["Kiwi", "Milano"]), "{refused}");
+    assert_eq!((quantity(&node, vanilla).await, quantity(&node, milano).await), (3, 1), "nothing was taken");
+    let failure = Failure::from(refused);
+    assert_eq!((failure.code, failure.fields[0].0.as_str()), (Code::InsufficientItems, "Kiwi"));
+
+    takes(&node, 1, names(&["vanilla", "Vanilla", "chocolate milano"])).await.unwrap();
+    assert_eq!((quantity(&node, vanilla).await, quantity(&node, milano).await), (1, 0));
+    for _ in 0..2 {
+        node.db.write(|tx| Box::pin(put_back(tx, 1))).await.unwrap();
+        assert_eq!((quantity(&node, vanilla).await, quantity(&node, milano).await), (3, 1), "given back once");
+    }
+    takes(&node, 1, names(&["vanilla"])).await.unwrap();
+    assert_eq!(quantity(&node, vanilla).await, 2);
+    assert_adds_up(&node).await;
+});
+
+on_both!(the_ledger_adds_up_whatever_happens, async |node: Node| {
+    use rand::{RngExt as _, SeedableRng as _};
+    let seed: u64 = rand::random();
+    println!("seed {seed}");
+    let mut random = rand::rngs::StdRng::seed_from_u64(seed);
+    let names = ["Vanilla", "Lemon", "Lime", "Lemon Lime"];
+    for _ in 0..60 {
+        let name = names[random.random_range(0..names.len())];
+        let units = random.random_range(0..6);
+        match random.random_range(0..5) {
+            0 => drop(set(&node, item(&node, name, "Syrup", units)).await.unwrap()),
+            1 => {
+                let id = node.app.read(|tx| Box::pin(report(tx))).await.unwrap().first().map(|item| item.id);
+                let Some(id) = id else { continue };
+                let correction = Correction {
+                    fill_up: units % 2 == 0,
+                    quantity: (units > 2).then_some(units),
+                    ..Default::default()
+                };
+                let permit = laws::actor(Some(1), Vec::new()).public();
+                correct(&node.app, &permit, id, correction).await.unwrap();
+            }
+            2 => {
+                let order = random.random_range(1..4);
+                node.db.write(move |tx| Box::pin(put_back(tx, order))).await.unwrap();
+            }
+            _ => {
+                let order = random.random_range(1..4);
+                let needs = (0..units).map(|_| names[random.random_range(0..names.len())].to_owned()).collect();
+                drop(takes(&node, order, needs).await);
+            }
+        }
+    }
+    assert_adds_up(&node).await;
+});
+
+on_both!(managers_restock_and_correct, async |node: Node| {
+    let id = set(&node, pb::SetItemRequest { threshold_level: Some(8), ..item(&node, "Coke", "Soda", 5) }).await;
+    let id = id.unwrap().inventory_id;
+    let update = async |request: pb::UpdateItemRequest| {
+        let request = by(Some(101_000), manager(&node), pb::UpdateItemRequest { inventory_id: id, ..request });
+        answer(rpc(&node).update_item(request).await)
+    };
+    let low = update(pb::UpdateItemRequest { quantity: Some(8), note: Some("counted".into()), ..Default::default() });
+    let low = low.await.unwrap();
+    assert_eq!((low.quantity, low.warning.as_deref()), (8, Some("Coke is running low: 8 left.")));
+    let full = update(pb::UpdateItemRequest { reset: Some(true), ..Default::default() }).await.unwrap();
+    assert_eq!((full.quantity, full.warning), (18, None));
+    let used = update(pb::UpdateItemRequest { used_quantity: Some(1.0), ..Default::default() }).await.unwrap();
+    assert_eq!((used.quantity, used.threshold_level, used.item_type.as_str()), (18, 8, "Soda"));
+    assert_eq!(
+        update(pb::UpdateItemRequest { quantity: Some(-1), ..Default::default() }).await.unwrap_err().code,
+        Code::Invalid
+    );
+
+    let list = pb::ListMovementsRequest { inventory_id: id, limit: None };
+    let moved = answer(rpc(&node).list_movements(by(Some(101_000), manager(&node), list)).await).unwrap().movements;
+    let moved: Vec<_> = moved.iter().map(|moved| (moved.change, moved.reason.as_str(), moved.note.as_str())).collect();
+    assert_eq!(moved, [(10, "restock", ""), (3, "correction", "counted"), (5, "restock", "")]);
+    let refused = answer(rpc(&node).list_movements(by(Some(101_000), Vec::new(), list)).await);
+    assert_eq!(refused.unwrap_err().code, Code::Forbidden);
+    assert_adds_up(&node).await;
+});
+
+on_both!(strangers_see_what_is_there_and_change_nothing, async |node: Node| {
+    let id = set(&node, item(&node, "Coke", "Soda", 50)).await.unwrap().inventory_id;
+    set(&node, item(&node, "Pepsi", "Soda", 0)).await.unwrap();
+    let listed = answer(rpc(&node).list_items(by(None, Vec::new(), pb::ListItemsRequest {})).await).unwrap().items;
+    assert_eq!(listed.iter().map(|item| (item.quantity, item.threshold_level)).collect::<Vec<_>>(), [(1, 0)]);
+    let reported = answer(rpc(&node).get_report(by(None, Vec::new(), pb::GetReportRequest {})).await).unwrap();
+    let rows: Vec<_> = reported.inventory_items.iter().map(|item| (item.item_name.as_str(), item.quantity)).collect();
+    assert_eq!((rows, reported.total_items, reported.out_of_stock), (vec![("Coke", 1), ("Pepsi", 0)], 2, 1));
+    let got = answer(rpc(&node).get_item(by(None, Vec::new(), pb::GetItemRequest { inventory_id: id })).await);
+    assert_eq!(got.unwrap().item.unwrap().quantity, 1);
+    let known = answer(rpc(&node).get_item(by(None, Vec::new(), pb::GetItemRequest { inventory_id: 7 })).await);
+    assert_eq!(known.unwrap_err().code, Code::NotFound);
+
+    let update = async |user, request: pb::UpdateItemRequest| {
+        let request = pb::UpdateItemRequest { inventory_id: id, ..request };
+        answer(rpc(&node).update_item(by(user, Vec::new(), request)).await)
+    };
+    let used = update(None, pb::UpdateItemRequest { used_quantity: Some(1.0), ..Default::default() }).await.unwrap();
+    assert_eq!((used.quantity, used.threshold_level, used.item_name.as_str()), (1, 0, "Coke"));
+    for user in [None, Some(201_000)] {
+        let refused =
+            update(user, pb::UpdateItemRequest { reset: Some(true), ..Default::default() }).await.unwrap_err();
+        assert_eq!(refused.code, Code::Forbidden);
+        assert!(!refused.detail.is_empty());
+    }
+    assert_eq!(quantity(&node, id).await, 50);
+});

@@ -1,6 +1,8 @@
 //! Names of ingredients: the app, the drink generator and the stock list spell some of them differently, and people type
 //! as they like. Names are compared folded; some stand for the same bottle or jar under another name.
 
+use crate::catalog::recipe::Size;
+
 /// Spelling mistakes of the app's list. They are corrected wherever a name is folded.
 const TYPOS: &[(&str, &str)] = &[("poweraid", "powerade"), ("coconot cream", "coconut cream")];
 
@@ -16,6 +18,16 @@ const ALIASES: &[(&str, &str)] = &[
     ("candy", "candy sprinkles"),
     ("sprinkles", "candy sprinkles"),
 ];
+
+/// Cup, lid and straw of a drink, as the first stock list names them. It has two lids for three cups: the larger two share
+/// one.
+pub const fn things(size: Size) -> [&'static str; 3] {
+    match size {
+        Size::Small => ["Small Cups", "Small Lids", "Straws"],
+        Size::Medium => ["Med Cups", "Large Lids", "Straws"],
+        Size::Large => ["Large Cups", "Large Lids", "Straws"],
+    }
+}
 
 /// A name for comparison: lower case, single spaces, without the known spelling mistakes.
 pub fn fold(name: &str) -> String {

@@ -59,3 +59,39 @@ macro_rules! on {
         }
     };
 }
+
+/// Executes one diesel statement per row, on SQLite in a single visit to its thread: `each!(tx, rows, row => insert_into(…)…)`.
+/// The rows are an owned `Vec`. Gives how many rows each statement touched.
+#[macro_export]
+macro_rules! each {
+    ($tx:expr, $rows:expr, $row:ident => $query:expr) => {
+        match &mut $tx.conn {
+            $crate::storage::Conn::Sqlite(object) => {
+                let rows = $rows;
+                object
+                    .spawn_blocking(move |conn| {
+                        let mut touched = Vec::new();
+                        for $row in rows {
+                            touched.push(diesel::RunQueryDsl::execute($query, conn)?);
+                        }
+                        Ok(touched)
+                    })
+                    .await
+            }
+            $crate::storage::Conn::Postgres(object) => {
+                let mut touched = Vec::new();
+                let mut outcome = Ok(());
+                for $row in $rows {
+                    match diesel_async::RunQueryDsl::execute($query, &mut **object).await {
+                        Ok(count) => touched.push(count),
+                        Err(error) => {
+                            outcome = Err(error);
+                            break;
+                        }
+                    }
+                }
+                outcome.map(|()| touched)
+            }
+        }
+    };
+}
