@@ -19,6 +19,7 @@ pub mod journal;
 pub(crate) mod laws;
 pub mod legacy;
 pub mod mesh;
+pub mod notifications;
 pub mod replication;
 pub mod roles;
 pub mod server;

@@ -3,7 +3,10 @@
 
 use std::{collections::HashMap, sync::OnceLock};
 
-use codepop_proto::{accounts as accounts_pb, catalog as catalog_pb, mesh, roles as roles_pb, stores as stores_pb};
+use codepop_proto::{
+    accounts as accounts_pb, catalog as catalog_pb, mesh, notifications as notifications_pb, roles as roles_pb,
+    stores as stores_pb,
+};
 use codepop_shared::identity::SpiffeId;
 use futures::{FutureExt as _, future::BoxFuture};
 use sha2::Digest as _;
@@ -12,6 +15,7 @@ use crate::{
     accounts, catalog,
     journal::{Audience, Error, Event, Outcome, Replicated, Stamp, State},
     mesh::registry,
+    notifications,
     storage::{self, Tx},
     stores,
 };
@@ -71,11 +75,14 @@ table! {
     catalog_pb::UserDrinkDeleted,
     catalog_pb::FavoriteAdded,
     catalog_pb::FavoriteRemoved,
+    notifications_pb::ChainNoticePosted,
+    notifications_pb::ChainNoticeWithdrawn,
 }
 
 /// Reactions to erased personal data: each noun drops its rows about deleted users.
 pub async fn forget_deleted(tx: &mut Tx) -> Result<(), storage::Error> {
-    catalog::forget_deleted(tx).await
+    catalog::forget_deleted(tx).await?;
+    notifications::forget_deleted(tx).await
 }
 
 /// Digest of the merged rows of an audience, and how many rows there are.
@@ -85,6 +92,7 @@ pub async fn digest(tx: &mut Tx, audience: &Audience) -> Result<([u8; 32], u64),
     rows += accounts::digest(tx, audience, &mut hasher).await?;
     rows += stores::digest(tx, audience, &mut hasher).await?;
     rows += catalog::digest(tx, audience, &mut hasher).await?;
+    rows += notifications::digest(tx, audience, &mut hasher).await?;
     Ok((hasher.finalize().into(), rows))
 }
 

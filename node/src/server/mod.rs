@@ -15,6 +15,7 @@ use codepop_proto::{
     DESCRIPTORS, accounts::accounts_service_server::AccountsServiceServer,
     catalog::catalog_service_server::CatalogServiceServer, inventory::inventory_service_server::InventoryServiceServer,
     mesh::mesh_service_server::MeshServiceServer, nodes::nodes_service_server::NodesServiceServer,
+    notifications::notifications_service_server::NotificationsServiceServer,
     operator::operator_service_server::OperatorServiceServer, stores::stores_service_server::StoresServiceServer,
 };
 use codepop_shared::{Failure, tls::Incoming};
@@ -29,6 +30,7 @@ use crate::{
     auth::User,
     catalog::CatalogRpc,
     inventory::{self, InventoryRpc},
+    notifications::{Feed, NotificationsRpc},
     replication::{peer::Dialler, rpc::MeshRpc},
     stores::StoresRpc,
 };
@@ -111,7 +113,11 @@ pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) ->
         .add_service(limited!(AccountsServiceServer::new(accounts)))
         .add_service(limited!(StoresServiceServer::new(StoresRpc::new(app.clone(), Arc::new(inventory::OwnStock)))))
         .add_service(limited!(CatalogServiceServer::new(CatalogRpc::new(app.clone()))))
-        .add_service(limited!(InventoryServiceServer::new(InventoryRpc::new(app))))
+        .add_service(limited!(InventoryServiceServer::new(InventoryRpc::new(app.clone()))))
+        .add_service(limited!(NotificationsServiceServer::new(NotificationsRpc::new(
+            app.clone(),
+            Feed::start(app, stop.clone())
+        ))))
         .serve_with_incoming_shutdown(incoming, stop.cancelled_owned())
         .await?;
     Ok(())

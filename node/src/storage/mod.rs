@@ -164,6 +164,11 @@ impl Db {
         self.writer.erasures()
     }
 
+    /// Changes whenever something was written that people wait for.
+    pub fn notice_changes(&self) -> watch::Receiver<u64> {
+        self.writer.notices()
+    }
+
     /// `sqlite` or `postgres`.
     pub fn kind(&self) -> &'static str {
         self.kind

@@ -450,6 +450,38 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// Notices of this node to one user, to the staff or to everybody here.
+    notices (id) {
+        id -> BigInt,
+        audience -> SmallInt,
+        user_id -> Nullable<BigInt>,
+        author -> Nullable<BigInt>,
+        kind -> Text,
+        message -> Text,
+        at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// Notices for the whole chain; the order of arrival is local.
+    chain_notices (id) {
+        id -> BigInt,
+        kind -> Text,
+        message -> Text,
+        at -> Moment,
+        withdrawn -> Bool,
+        arrived -> BigInt,
+        clocks -> Binary,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     streams,
     events,
@@ -477,4 +509,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     stock_movements,
     orders,
     order_drinks,
+    notices,
+    chain_notices,
 );

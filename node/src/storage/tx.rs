@@ -30,6 +30,8 @@ pub struct Signals {
     pub erased: bool,
     /// The registry of nodes changed.
     pub registry: bool,
+    /// Something was written that people wait for: their streams look.
+    pub notices: bool,
 }
 
 /// A transaction (through the write door) or a reader (through the read door).

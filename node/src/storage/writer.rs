@@ -30,6 +30,7 @@ pub(crate) struct Writer {
     journal: watch::Receiver<u64>,
     registry: watch::Receiver<u64>,
     erasures: watch::Receiver<u64>,
+    notices: watch::Receiver<u64>,
 }
 
 impl Writer {
@@ -38,11 +39,22 @@ impl Writer {
         let (wake, journal) = watch::channel(0);
         let (wake_registry, registry) = watch::channel(0);
         let (wake_erasures, erasures) = watch::channel(0);
+        let (wake_notices, notices) = watch::channel(0);
         tokio::spawn(
-            Task { connections, clock, author, queue, wake, wake_registry, wake_erasures, log_holds_erased: false }
-                .run(),
+            Task {
+                connections,
+                clock,
+                author,
+                queue,
+                wake,
+                wake_registry,
+                wake_erasures,
+                wake_notices,
+                log_holds_erased: false,
+            }
+            .run(),
         );
-        Self { jobs, journal, registry, erasures }
+        Self { jobs, journal, registry, erasures, notices }
     }
 
     /// Changes whenever committed events were appended or accepted.
@@ -58,6 +70,11 @@ impl Writer {
     /// Changes whenever personal data was erased.
     pub(crate) fn erasures(&self) -> watch::Receiver<u64> {
         self.erasures.clone()
+    }
+
+    /// Changes whenever something was written that people wait for.
+    pub(crate) fn notices(&self) -> watch::Receiver<u64> {
+        self.notices.clone()
     }
 
     /// Runs `operation` in a transaction; its effect is on disk when this returns `Ok`.
@@ -96,6 +113,7 @@ struct Task {
     wake: watch::Sender<u64>,
     wake_registry: watch::Sender<u64>,
     wake_erasures: watch::Sender<u64>,
+    wake_notices: watch::Sender<u64>,
     /// Erased data may still stand in the write-ahead log.
     log_holds_erased: bool,
 }
@@ -149,6 +167,9 @@ impl Task {
         }
         if tx.signals.registry {
             self.wake_registry.send_modify(|version| *version += 1);
+        }
+        if tx.signals.notices {
+            self.wake_notices.send_modify(|version| *version += 1);
         }
         if tx.signals.erased {
             self.wake_erasures.send_modify(|version| *version += 1);
