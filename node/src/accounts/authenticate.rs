@@ -1,29 +1,54 @@
-//! From a token to a user: the signature says who, this node's own rows say whether still and what for.
+//! From a token to a session: the signature says whose, and of a user this node's own rows say whether still and what for.
 
 use codepop_shared::Failure;
 
-use super::{Error, error::invalid_token, legacy, log_in::find, store};
+use super::{
+    Error,
+    error::{internal, invalid_token},
+    legacy,
+    log_in::find,
+    store,
+};
 use crate::{
     app::{App, Lookup},
     auth::{
-        User, issuers,
-        token::{Claims, Invalid, Unverified},
+        Session, User, issuers,
+        token::{self, Claims, Invalid, Unverified},
     },
     clock::Hlc,
     roles,
     storage::{self, Tx},
 };
 
-/// The user whose token this is.
+/// The session whose token this is.
 ///
 /// # Errors
 /// One and the same for every token that is not good; the database's when it failed.
-pub async fn authenticate(app: &App, token: &str) -> Result<User, Failure> {
+pub async fn authenticate(app: &App, token: &str) -> Result<Session, Failure> {
     let claims = verify(app, token).await?;
-    if let Some(user) = look(app, &claims).await? {
-        return Ok(user);
+    if claims.is_guest() {
+        return Ok(Session { user: None, guest: Some(claims.session) });
     }
-    Err(invalid_token())
+    match look(app, &claims).await? {
+        Some(user) => Ok(Session { user: Some(user), guest: claims.guest }),
+        None => Err(invalid_token()),
+    }
+}
+
+/// A new guest's session: its UUID and its token. Nothing of it is kept here.
+///
+/// # Errors
+/// The token could not be signed.
+pub fn begin_guest(app: &App) -> Result<(uuid::Uuid, String), Failure> {
+    let claims = Claims::of_guest(app.clock().wall());
+    let token = token::issue(app.author(), &claims).map_err(unsigned)?;
+    Ok((claims.session, token))
+}
+
+/// What the caller is told when a token could not be signed.
+pub(super) fn unsigned(error: Invalid) -> Failure {
+    tracing::error!(error = %error, "a token could not be signed");
+    internal()
 }
 
 /// The signature and what it vouches for; of a token of the old system, what was kept of it.
@@ -84,9 +109,12 @@ async fn read_state(tx: &mut Tx, claims: &Claims) -> Result<State, storage::Erro
     if !row.is_there() {
         return Ok(State::Unknown);
     }
-    let since = store::credential(tx, row.id).await?.map(|credential| Hlc::from_sql(credential.sessions_since));
-    if since.is_some_and(|since| claims.generation < since) || store::ended(tx, row.id, claims.session).await?.is_some()
-    {
+    let credential = store::credential(tx, row.id).await?;
+    let since = credential.map(|credential| Hlc::from_sql(credential.sessions_since)).unwrap_or_default();
+    // A generation from the future would outlive every end of all sessions. It is good only as that very end: who logs in
+    // after one from a clock far ahead must not be locked out.
+    let is_forged = claims.generation != since && tx.clock.is_ahead(claims.generation);
+    if claims.generation < since || is_forged || store::ended(tx, row.id, claims.session).await?.is_some() {
         return Ok(State::Ended);
     }
     let grants = roles::in_force(tx, row.id).await?;

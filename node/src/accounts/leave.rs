@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use codepop_proto::accounts::{SessionEnded, SessionsEnded, UserDeleted};
 use codepop_shared::{Code, Failure, number};
+use uuid::Uuid;
 
 use super::{
     Accounts, Error, Password,
@@ -40,7 +41,7 @@ impl Accounts {
         written.await.map_err(|error: Error| error.into())
     }
 
-    /// Sets a new password and ends all sessions; returns the token of a new one.
+    /// Sets a new password and ends all sessions; returns the token of a new one, which keeps what belongs to `guest`'s.
     ///
     /// # Errors
     /// As [`Accounts::log_in`] when the current password is wrong.
@@ -48,7 +49,7 @@ impl Accounts {
         &self,
         permit: &Permit,
         client: IpAddr,
-        user: &User,
+        (user, guest): (&User, Option<Uuid>),
         current: Password,
         new: Password,
     ) -> Result<String, Failure> {
@@ -60,7 +61,7 @@ impl Accounts {
         let written =
             self.app.write(permit, move |tx| Box::pin(async move { set_password(tx, number, &old, hash).await }));
         let since = written.await.map_err(|error: Error| Failure::from(error))?;
-        new_token(&self.app, number, since)
+        new_token(&self.app, number, guest, since)
     }
 
     /// Deletes the account: personal data is erased here at once and elsewhere as the event arrives.

@@ -62,9 +62,12 @@ pub(super) async fn claims(tx: &mut Tx, hash: [u8; 32], now: DateTime<Utc>) -> R
         .await
         .optional())?;
     Ok(row.map(|row| Claims {
+        user: row.user_id,
         session: row.session.0,
+        guest: None,
+        issued_at: row.expires_at.0 - LIFETIME,
         expires_at: row.expires_at.0,
-        ..Claims::new(row.user_id, Hlc::from_sql(row.generation), row.expires_at.0 - LIFETIME)
+        generation: Hlc::from_sql(row.generation),
     }))
 }
 

@@ -4,10 +4,12 @@ use std::{net::IpAddr, time::Duration};
 
 use codepop_proto::accounts::CredentialSet;
 use codepop_shared::{Failure, identity::Kind, number};
+use uuid::Uuid;
 
 use super::{
     Accounts, Error, Password,
-    error::{ask_hub, internal},
+    authenticate::unsigned,
+    error::ask_hub,
     hashing,
     name::{self, NameKey, Sought},
     store,
@@ -15,7 +17,7 @@ use super::{
 use crate::{
     app::{App, Lookup},
     auth::{
-        Permit,
+        Customer, Permit,
         token::{self, Claims},
     },
     clock::Hlc,
@@ -42,6 +44,8 @@ pub struct LoggedIn {
     pub standing: Standing,
     /// Tells a user who typed a plain name that belongs to somebody else what to type from now on.
     pub notice: Option<String>,
+    /// The store that the user prefers.
+    pub preferred_store: Option<Uuid>,
 }
 
 /// An account that may be meant.
@@ -53,17 +57,23 @@ struct Candidate {
 }
 
 impl Accounts {
-    /// Logs in.
+    /// Logs in. What belongs to the session that `before` had as a guest belongs to the new one too.
     ///
     /// # Errors
     /// [`Code::LoginFailed`](codepop_shared::Code::LoginFailed) for every reason alike, after a fixed time;
     /// [`Code::AskHub`](codepop_shared::Code::AskHub) at a store for an account whose password only hubs know;
     /// [`Code::TooManyAttempts`](codepop_shared::Code::TooManyAttempts).
-    pub async fn log_in(&self, client: IpAddr, username: &str, password: Password) -> Result<LoggedIn, Failure> {
+    pub async fn log_in(
+        &self,
+        client: IpAddr,
+        before: Customer,
+        username: &str,
+        password: Password,
+    ) -> Result<LoggedIn, Failure> {
         let sought = Sought::read(&self.app.author().id.chain, username);
         let candidate = self.gate.pass(sought.key, client, self.identify(&sought, &password)).await?;
         self.renew_hash(&candidate, &password).await;
-        self.session(candidate, sought.user.is_none()).await
+        self.session(candidate, before, sought.user.is_none()).await
     }
 
     /// Who has this name and this password, if anybody.
@@ -132,10 +142,12 @@ impl Accounts {
         }
     }
 
-    async fn session(&self, candidate: Candidate, typed_plain: bool) -> Result<LoggedIn, Failure> {
+    async fn session(&self, candidate: Candidate, before: Customer, typed_plain: bool) -> Result<LoggedIn, Failure> {
         let Candidate { row, sessions_since, .. } = candidate;
-        let token = new_token(&self.app, row.id, sessions_since)?;
-        let (user, first_name) = (row.id, row.first_name.clone());
+        // Of another user's session nothing is taken over: two may share a phone.
+        let guest = before.guest.filter(|_| before.user.is_none_or(|user| user == row.id));
+        let token = new_token(&self.app, row.id, guest, sessions_since)?;
+        let (user, first_name, preferred_store) = (row.id, row.first_name.clone(), row.preferred_store.map(Uuid::from));
         let looked = self.app.read(move |tx| {
             Box::pin(async move { Ok((shown_name(tx, &row).await?, roles::in_force(tx, row.id).await?, row.username)) })
         });
@@ -144,7 +156,7 @@ impl Accounts {
         let notice = (typed_plain && username != plain)
             .then(|| format!("An earlier account has the name \"{plain}\". From now on, log in as \"{username}\"."));
         let first_name = if first_name.is_empty() { username.clone() } else { first_name };
-        Ok(LoggedIn { token, user, username, first_name, standing: roles::standing(&grants), notice })
+        Ok(LoggedIn { token, user, username, first_name, standing: roles::standing(&grants), notice, preferred_store })
     }
 }
 
@@ -188,13 +200,10 @@ pub(super) async fn replace_hash(
     Ok(true)
 }
 
-/// A token of a new session.
-pub(super) fn new_token(app: &App, user: i64, generation: Hlc) -> Result<String, Failure> {
-    let claims = Claims::new(user, generation, app.clock().wall());
-    token::issue(app.author(), &claims).map_err(|error| {
-        tracing::error!(error = %error, "a token could not be signed");
-        internal()
-    })
+/// A token of a new session, which keeps what belongs to a guest's.
+pub(super) fn new_token(app: &App, user: i64, guest: Option<Uuid>, generation: Hlc) -> Result<String, Failure> {
+    let claims = Claims::new(user, guest, generation, app.clock().wall());
+    token::issue(app.author(), &claims).map_err(unsigned)
 }
 
 /// Has peers asked for an account, within the time that this may take.

@@ -26,7 +26,7 @@ mod store;
 mod throttle;
 
 pub use self::{
-    authenticate::authenticate,
+    authenticate::{authenticate, begin_guest},
     digest::digest,
     error::Error,
     gate::FAILURE_TIME,

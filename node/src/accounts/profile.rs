@@ -64,18 +64,26 @@ impl Accounts {
         read.map_err(|error: Error| error.into())
     }
 
-    /// Changes the own profile and reads it again.
+    /// Changes the own profile and reads it again; says whether the preferred store is another one now.
     ///
     /// # Errors
     /// [`Code::NameTaken`](codepop_shared::Code::NameTaken) when this node knows another claim on the new name;
     /// [`Code::AskHub`](codepop_shared::Code::AskHub) at a store for an account that is kept by hubs.
-    pub async fn change_profile(&self, permit: &Permit, user: &User, changes: Changes) -> Result<Profile, Failure> {
+    pub async fn change_profile(
+        &self,
+        permit: &Permit,
+        user: &User,
+        changes: Changes,
+    ) -> Result<(Profile, bool), Failure> {
         self.must_keep(user.number)?;
         let number = user.number;
         let written = self.app.write(permit, move |tx| {
             Box::pin(async move {
+                let before = present(tx, number).await?.preferred_store.map(Uuid::from);
                 change(tx, number, changes).await?;
-                profile(tx, number).await
+                let after = profile(tx, number).await?;
+                let moved = after.preferred_store != before;
+                Ok((after, moved))
             })
         });
         written.await.map_err(|error: Error| error.into())

@@ -58,7 +58,7 @@ impl Accounts {
         }
         let names = (new.username.clone(), new.first_name.clone(), new.last_name.clone());
         let user = self.create(permit, new, Audience::Everyone).await?;
-        let token = log_in::new_token(&self.app, user, Hlc(0))?;
+        let token = log_in::new_token(&self.app, user, None, Hlc(0))?;
         let (username, first_name, last_name) = names;
         Ok(Registered { user, username: username.as_str().to_owned(), first_name, last_name, token })
     }

@@ -12,7 +12,10 @@ use super::{
     Accounts, LoggedIn, NewAccount, Password, Registered, input,
     profile::{Changes, Profile},
 };
-use crate::{auth::Actor, roles};
+use crate::{
+    auth::{Actor, reply},
+    roles,
+};
 
 #[tonic::async_trait]
 impl AccountsService for Accounts {
@@ -24,17 +27,22 @@ impl AccountsService for Accounts {
     }
 
     async fn log_in(&self, request: Request<LogInRequest>) -> Result<Response<LogInResponse>, Status> {
-        let client = Actor::of(&request)?.client;
+        let actor = Actor::of(&request)?;
         let LogInRequest { username, password } = request.into_inner();
         input::given(&[("username", username.trim()), ("password", &password)])?;
-        let logged_in = Accounts::log_in(self, client, &username, Password::to_check(password)).await?;
-        Ok(Response::new(logged_in.into()))
+        let password = Password::to_check(password);
+        let logged_in = Accounts::log_in(self, actor.client, actor.customer(), &username, password).await?;
+        let (token, store) = (logged_in.token.clone(), logged_in.preferred_store);
+        let answer = reply::begin_session(Response::new(logged_in.into()), &token);
+        Ok(if store.is_some() { reply::prefer_store(answer, store) } else { answer })
     }
 
     async fn log_out(&self, request: Request<LogOutRequest>) -> Result<Response<LogOutResponse>, Status> {
         let actor = Actor::of(&request)?;
-        Accounts::log_out(self, &actor.public(), actor.user()?).await?;
-        Ok(Response::new(LogOutResponse { detail: "Logged out.".into() }))
+        if let Some(user) = &actor.user {
+            Accounts::log_out(self, &actor.public(), user).await?;
+        }
+        Ok(reply::end_session(Response::new(LogOutResponse { detail: "Logged out.".into() })))
     }
 
     async fn get_profile(&self, request: Request<GetProfileRequest>) -> Result<Response<GetProfileResponse>, Status> {
@@ -50,8 +58,10 @@ impl AccountsService for Accounts {
         let actor = Actor::of(&request)?;
         let user = actor.user()?;
         let changes = Changes::try_from(request.into_inner())?;
-        let profile = self.change_profile(&actor.public(), user, changes).await?;
-        Ok(Response::new(UpdateProfileResponse { profile: Some(profile.into()) }))
+        let (profile, moved) = self.change_profile(&actor.public(), user, changes).await?;
+        let store = profile.preferred_store;
+        let answer = Response::new(UpdateProfileResponse { profile: Some(profile.into()) });
+        Ok(if moved { reply::prefer_store(answer, store) } else { answer })
     }
 
     async fn change_password(
@@ -64,8 +74,9 @@ impl AccountsService for Accounts {
         input::given(&[("current_password", &current_password)])?;
         let new = input::new_password("new_password", new_password)?;
         let current = Password::to_check(current_password);
-        let token = Accounts::change_password(self, &actor.public(), actor.client, user, current, new).await?;
-        Ok(Response::new(ChangePasswordResponse { token }))
+        let session = (user, actor.guest);
+        let token = Accounts::change_password(self, &actor.public(), actor.client, session, current, new).await?;
+        Ok(reply::begin_session(Response::new(ChangePasswordResponse { token: token.clone() }), &token))
     }
 
     async fn delete_account(
@@ -77,7 +88,7 @@ impl AccountsService for Accounts {
         let DeleteAccountRequest { password } = request.into_inner();
         input::given(&[("password", &password)])?;
         self.delete(&actor.public(), actor.client, user, Password::to_check(password)).await?;
-        Ok(Response::new(DeleteAccountResponse {}))
+        Ok(reply::end_session(Response::new(DeleteAccountResponse {})))
     }
 }
 

@@ -105,6 +105,15 @@ pub struct User {
     pub grants: Vec<Grant>,
 }
 
+/// What a good token vouches for. One of the two is there at least.
+#[derive(Clone, Debug, Default)]
+pub struct Session {
+    /// The user, when it is a user's.
+    pub user: Option<User>,
+    /// The guest's session: of a guest, or of a user who was one before logging in.
+    pub guest: Option<Uuid>,
+}
+
 /// Who is asking.
 #[derive(Clone, Debug)]
 pub struct Actor {

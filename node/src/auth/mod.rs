@@ -1,10 +1,11 @@
-//! Who is asking, and what may they do: [`Actor`], [`Permit`], [`Customer`]. What a user holds in hand is a [`token`]; which
-//! keys may sign one say [`issuers`].
+//! Who is asking, and what may they do: [`Actor`], [`Permit`], [`Customer`]. What a customer holds in hand is a [`token`];
+//! which keys may sign one say [`issuers`]. The [`reply`] tells the gateway what the client is to hold from now on.
 
 mod actor;
 mod customer;
 pub mod issuers;
+pub mod reply;
 pub mod token;
 
-pub use actor::{Actor, Grant, Permit, Place, User};
+pub use actor::{Actor, Grant, Permit, Place, Session, User};
 pub use customer::Customer;

@@ -1,5 +1,6 @@
-//! User tokens: PASETO v4.public, signed with the event key of the node that logged the user in, checked by any node
-//! without asking anyone. A token says who and since when; what the user may do is looked up where it is shown.
+//! Session tokens: PASETO v4.public, signed with the event key of the node where the session began, checked by any node
+//! without asking anyone. A user's token says who and since when; what the user may do is looked up where it is shown. A
+//! guest's says only which session it is.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use codepop_shared::{
@@ -50,13 +51,18 @@ pub enum Invalid {
     Authority,
 }
 
+/// The user of a guest's token: nobody has this number.
+const NOBODY: i64 = 0;
+
 /// What a token says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claims {
-    /// Number of the user.
+    /// Number of the user; 0 in a guest's.
     pub user: i64,
     /// The session.
     pub session: Uuid,
+    /// The guest's session in which the user logged in: what was put into the cart before stays the own.
+    pub guest: Option<Uuid>,
     /// When it was made.
     pub issued_at: DateTime<Utc>,
     /// When it ends by itself.
@@ -67,10 +73,20 @@ pub struct Claims {
 
 impl Claims {
     /// A new session of a user, from `now` on.
-    pub fn new(user: i64, generation: Hlc, now: DateTime<Utc>) -> Self {
+    pub fn new(user: i64, guest: Option<Uuid>, generation: Hlc, now: DateTime<Utc>) -> Self {
         // Events keep microseconds, so the token does too.
         let now = DateTime::from_timestamp_micros(now.timestamp_micros()).unwrap_or(now);
-        Self { user, session: Uuid::now_v7(), issued_at: now, expires_at: now + LIFETIME, generation }
+        Self { user, session: Uuid::now_v7(), guest, issued_at: now, expires_at: now + LIFETIME, generation }
+    }
+
+    /// A new session of a guest, from `now` on. Nothing ends it but time: nobody else could tell whose it is.
+    pub fn of_guest(now: DateTime<Utc>) -> Self {
+        Self::new(NOBODY, None, Hlc(0), now)
+    }
+
+    /// Whether the session is a guest's.
+    pub const fn is_guest(&self) -> bool {
+        self.user == NOBODY
     }
 }
 
@@ -85,6 +101,8 @@ struct Payload {
     exp: DateTime<Utc>,
     #[serde(rename = "gen")]
     generation: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    guest: Option<Uuid>,
 }
 
 /// Makes a token.
@@ -100,6 +118,7 @@ pub fn issue(author: &Author, claims: &Claims) -> Result<String, Invalid> {
         iat: claims.issued_at,
         exp: claims.expires_at,
         generation: claims.generation.0,
+        guest: claims.guest,
     };
     let message = serde_json::to_vec(&payload).map_err(|_| Invalid::Malformed)?;
     let key = AsymmetricSecretKey::<V4>::from(&author.key().to_keypair_bytes()).map_err(|_| Invalid::Malformed)?;
@@ -162,6 +181,7 @@ impl Unverified {
             issued_at: payload.iat,
             expires_at: payload.exp,
             generation: Hlc(payload.generation),
+            guest: payload.guest,
         })
     }
 }
@@ -189,7 +209,7 @@ mod tests {
     #[test]
     fn what_was_issued_is_read_back() {
         let (author, now) = (store(), Utc::now());
-        let claims = Claims::new(STORE_BORN, Hlc(u64::MAX / 2), now);
+        let claims = Claims::new(STORE_BORN, Some(Uuid::new_v4()), Hlc(u64::MAX / 2), now);
         let token = issue(&author, &claims).unwrap();
         assert!(token.len() < TOKEN_MAX / 2, "{}", token.len());
         assert_eq!(Unverified::parse(&token).unwrap().key_id, author.key_id);
@@ -197,13 +217,24 @@ mod tests {
     }
 
     #[test]
+    fn any_node_makes_guests_sessions() {
+        let now = Utc::now();
+        for author in [store(), testing::author(testing::name(1, "C"))] {
+            let claims = Claims::of_guest(now);
+            assert!(claims.is_guest() && !Claims::new(STORE_BORN, None, Hlc(0), now).is_guest());
+            assert_eq!(check(&issue(&author, &claims).unwrap(), &author, now), Ok(claims.clone()));
+            assert_ne!(claims.session, Claims::of_guest(now).session);
+        }
+    }
+
+    #[test]
     fn times_are_kept_to() {
         let (author, now) = (store(), Utc::now());
-        let token = issue(&author, &Claims::new(STORE_BORN, Hlc(0), now)).unwrap();
+        let token = issue(&author, &Claims::new(STORE_BORN, None, Hlc(0), now)).unwrap();
         assert!(check(&token, &author, now + LIFETIME - TimeDelta::seconds(1)).is_ok());
         assert_eq!(check(&token, &author, now + LIFETIME), Err(Invalid::Expired));
         assert_eq!(check(&token, &author, now - TimeDelta::minutes(1)), Err(Invalid::Times));
-        let mut long = Claims::new(STORE_BORN, Hlc(0), now);
+        let mut long = Claims::new(STORE_BORN, None, Hlc(0), now);
         long.expires_at += TimeDelta::seconds(1);
         assert_eq!(check(&issue(&author, &long).unwrap(), &author, now), Err(Invalid::Times));
     }
@@ -211,7 +242,7 @@ mod tests {
     #[test]
     fn a_store_speaks_for_customers_only() {
         let (store, hub, now) = (store(), testing::author(testing::name(1, "C")), Utc::now());
-        let claims = Claims::new(HUB_BORN, Hlc(0), now);
+        let claims = Claims::new(HUB_BORN, None, Hlc(0), now);
         assert_eq!(check(&issue(&store, &claims).unwrap(), &store, now), Err(Invalid::Authority));
         assert!(check(&issue(&hub, &claims).unwrap(), &hub, now).is_ok());
     }
@@ -219,7 +250,7 @@ mod tests {
     #[test]
     fn another_key_issuer_or_chain_is_refused() {
         let (author, other, now) = (store(), store(), Utc::now());
-        let token = issue(&author, &Claims::new(STORE_BORN, Hlc(0), now)).unwrap();
+        let token = issue(&author, &Claims::new(STORE_BORN, None, Hlc(0), now)).unwrap();
         assert_eq!(check(&token, &other, now), Err(Invalid::Signature));
         let borrowed = Issuer { uuid: Uuid::nil(), ..issuer(&author) };
         let parsed = Unverified::parse(&token).unwrap();
@@ -231,7 +262,7 @@ mod tests {
     #[test]
     fn every_changed_byte_is_noticed() {
         let (author, now) = (store(), Utc::now());
-        let token = issue(&author, &Claims::new(STORE_BORN, Hlc(0), now)).unwrap();
+        let token = issue(&author, &Claims::new(STORE_BORN, None, Hlc(0), now)).unwrap();
         for at in 0..token.len() {
             let mut bytes = token.clone().into_bytes();
             bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };

@@ -4,8 +4,8 @@
 use std::{collections::HashMap, sync::OnceLock};
 
 use codepop_proto::{
-    accounts as accounts_pb, catalog as catalog_pb, mesh, notifications as notifications_pb, roles as roles_pb,
-    stores as stores_pb,
+    accounts as accounts_pb, catalog as catalog_pb, mesh, notifications as notifications_pb,
+    preferences as preferences_pb, roles as roles_pb, stores as stores_pb,
 };
 use codepop_shared::identity::SpiffeId;
 use futures::{FutureExt as _, future::BoxFuture};
@@ -15,7 +15,7 @@ use crate::{
     accounts, catalog,
     journal::{Audience, Error, Event, Outcome, Replicated, Stamp, State},
     mesh::registry,
-    notifications,
+    notifications, preferences,
     storage::{self, Tx},
     stores,
 };
@@ -75,6 +75,8 @@ table! {
     catalog_pb::UserDrinkDeleted,
     catalog_pb::FavoriteAdded,
     catalog_pb::FavoriteRemoved,
+    preferences_pb::PreferenceAdded,
+    preferences_pb::PreferenceRemoved,
     notifications_pb::ChainNoticePosted,
     notifications_pb::ChainNoticeWithdrawn,
 }
@@ -82,6 +84,7 @@ table! {
 /// Reactions to erased personal data: each noun drops its rows about deleted users.
 pub async fn forget_deleted(tx: &mut Tx) -> Result<(), storage::Error> {
     catalog::forget_deleted(tx).await?;
+    preferences::forget_deleted(tx).await?;
     notifications::forget_deleted(tx).await
 }
 
@@ -92,6 +95,7 @@ pub async fn digest(tx: &mut Tx, audience: &Audience) -> Result<([u8; 32], u64),
     rows += accounts::digest(tx, audience, &mut hasher).await?;
     rows += stores::digest(tx, audience, &mut hasher).await?;
     rows += catalog::digest(tx, audience, &mut hasher).await?;
+    rows += preferences::digest(tx, audience, &mut hasher).await?;
     rows += notifications::digest(tx, audience, &mut hasher).await?;
     Ok((hasher.finalize().into(), rows))
 }

@@ -1,5 +1,5 @@
 //! Who may call what, as the contract says: each RPC names the kinds of callers and the permission in its options. An
-//! RPC that does not is refused. Here too the caller and the user become the [`Actor`] that the features see.
+//! RPC that does not is refused. Here too the caller and the customer become the [`Actor`] that the features see.
 
 use std::{
     collections::HashMap,
@@ -22,9 +22,9 @@ use tonic::{Status, body::Body};
 use tower::{Layer, Service};
 use uuid::Uuid;
 
-use super::contract;
+use super::{contract, session};
 use crate::{
-    auth::{Actor, User},
+    auth::{Actor, Session},
     mesh::links::Links,
 };
 
@@ -34,10 +34,13 @@ const HUB_WORD_HOLDS: Duration = Duration::from_secs(60 * 60);
 /// Health and reflection are not part of the contract's own packages: they are open to every certified caller.
 const STANDARD_SERVICES: &[&str] = &["/grpc.health.v1.", "/grpc.reflection.v1.", "/grpc.reflection.v1alpha."];
 
-/// Checks a user's token. Implemented by the accounts.
+/// Checks the tokens of sessions. Implemented by the accounts.
 pub trait Authenticator: Send + Sync + 'static {
-    /// The user of a token, or why it is not good.
-    fn authenticate<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<User, Failure>>;
+    /// The session of a token, or why it is not good.
+    fn authenticate<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Session, Failure>>;
+
+    /// A new guest's session and its token.
+    fn begin_guest(&self) -> Result<(Uuid, String), Failure>;
 }
 
 /// What the check needs.
@@ -60,11 +63,12 @@ pub(super) fn is_known(path: &str) -> bool {
 }
 
 impl Gate {
-    async fn check(&self, path: &str, parts: &mut http::request::Parts) -> Result<(), Failure> {
+    /// Lets a call in; returns what its answer is to tell of the session.
+    async fn check(&self, path: &str, parts: &mut http::request::Parts) -> Result<session::Tell, Failure> {
         let info = parts.extensions.get::<PeerInfo>();
         let caller = caller(info)?;
         if STANDARD_SERVICES.iter().any(|service| path.starts_with(service)) {
-            return Ok(());
+            return Ok(session::Tell::Nothing);
         }
         let access = ACCESS.get(path).ok_or_else(|| Failure::new(Code::NotFound, "There is no such RPC."))?;
         if !access.callers().any(|kind| kind == caller_kind(caller.kind)) {
@@ -74,19 +78,20 @@ impl Gate {
             ));
         }
         let client = client(&caller, info, &parts.headers);
-        let user = match token(&parts.headers)? {
-            Some(token) => Some(self.authenticator.authenticate(&token).await?),
-            None => None,
-        };
+        if access.permission() == Permission::Unspecified {
+            return Err(Failure::new(Code::Forbidden, "This RPC is not open to anybody."));
+        }
+        let (Session { user, guest }, tell) =
+            session::of(&*self.authenticator, access, caller.kind, &parts.headers).await?;
         match access.permission() {
-            Permission::Unspecified => return Err(Failure::new(Code::Forbidden, "This RPC is not open to anybody.")),
             Permission::Self_ if user.is_none() => return Err(not_authenticated()),
+            Permission::Customer if user.is_none() && guest.is_none() => return Err(not_authenticated()),
             _ => {}
         }
         let hub_heard = self.links.hub_heard().is_some_and(|heard| Utc::now() - heard < chrono_limit());
         let region = Arc::from(self.me.region.as_str());
-        parts.extensions.insert(Actor { caller, user, guest: None, client, region, hub_heard });
-        Ok(())
+        parts.extensions.insert(Actor { caller, user, guest, client, region, hub_heard });
+        Ok(tell)
     }
 }
 
@@ -127,15 +132,6 @@ fn client(caller: &SpiffeId, info: Option<&PeerInfo>, headers: &http::HeaderMap)
     let said = headers.get("x-codepop-client").and_then(|value| value.to_str().ok()?.parse().ok());
     let seen = info.map_or(IpAddr::from([0, 0, 0, 0]), |info| info.address.ip());
     if caller.kind == Kind::Gateway { said.unwrap_or(seen) } else { seen }
-}
-
-fn token(headers: &http::HeaderMap) -> Result<Option<String>, Failure> {
-    let Some(value) = headers.get(http::header::AUTHORIZATION) else { return Ok(None) };
-    let invalid = || Failure::new(Code::NotAuthenticated, "Invalid token.");
-    let text = value.to_str().map_err(|_| invalid())?;
-    let (scheme, token) = text.split_once(' ').ok_or_else(invalid)?;
-    let known = scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("token");
-    if known { Ok(Some(token.trim().to_owned())) } else { Err(invalid()) }
 }
 
 /// Puts a [`Gate`] before every service.
@@ -179,7 +175,11 @@ where
             let (mut parts, body) = request.into_parts();
             let path = parts.uri.path().to_owned();
             match gate.check(&path, &mut parts).await {
-                Ok(()) => inner.call(Request::from_parts(parts, body)).await,
+                Ok(tell) => {
+                    let mut answer = inner.call(Request::from_parts(parts, body)).await?;
+                    tell.put(answer.headers_mut());
+                    Ok(answer)
+                }
                 Err(failure) => Ok(Status::from(failure).into_http()),
             }
         })

@@ -7,16 +7,20 @@ mod gauges;
 mod nodes;
 mod observe;
 mod operator;
+mod session;
 
 use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use codepop_proto::{
     DESCRIPTORS, accounts::accounts_service_server::AccountsServiceServer,
-    catalog::catalog_service_server::CatalogServiceServer, inventory::inventory_service_server::InventoryServiceServer,
-    mesh::mesh_service_server::MeshServiceServer, nodes::nodes_service_server::NodesServiceServer,
+    catalog::catalog_service_server::CatalogServiceServer, generator::generator_service_server::GeneratorServiceServer,
+    inventory::inventory_service_server::InventoryServiceServer, mesh::mesh_service_server::MeshServiceServer,
+    nodes::nodes_service_server::NodesServiceServer,
     notifications::notifications_service_server::NotificationsServiceServer,
-    operator::operator_service_server::OperatorServiceServer, stores::stores_service_server::StoresServiceServer,
+    operator::operator_service_server::OperatorServiceServer,
+    preferences::preferences_service_server::PreferencesServiceServer,
+    stores::stores_service_server::StoresServiceServer,
 };
 use codepop_shared::{Failure, tls::Incoming};
 use futures::future::BoxFuture;
@@ -27,10 +31,12 @@ use self::access::{Authenticator, Gate, GateLayer};
 use crate::{
     accounts::{self, Accounts},
     app::App,
-    auth::User,
+    auth::Session,
     catalog::CatalogRpc,
+    generator::{self, GeneratorRpc},
     inventory::{self, InventoryRpc},
     notifications::{Feed, NotificationsRpc},
+    preferences::PreferencesRpc,
     replication::{peer::Dialler, rpc::MeshRpc},
     stores::StoresRpc,
 };
@@ -114,6 +120,11 @@ pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) ->
         .add_service(limited!(StoresServiceServer::new(StoresRpc::new(app.clone(), Arc::new(inventory::OwnStock)))))
         .add_service(limited!(CatalogServiceServer::new(CatalogRpc::new(app.clone()))))
         .add_service(limited!(InventoryServiceServer::new(InventoryRpc::new(app.clone()))))
+        .add_service(limited!(PreferencesServiceServer::new(PreferencesRpc::new(app.clone()))))
+        .add_service(limited!(GeneratorServiceServer::new(GeneratorRpc::new(
+            app.clone(),
+            Arc::new(generator::Unknown)
+        ))))
         .add_service(limited!(NotificationsServiceServer::new(NotificationsRpc::new(
             app.clone(),
             Feed::start(app, stop.clone())
@@ -143,7 +154,11 @@ async fn report_health(app: App, health: tonic_health::server::HealthReporter) {
 struct ByAccounts(App);
 
 impl Authenticator for ByAccounts {
-    fn authenticate<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<User, Failure>> {
+    fn authenticate<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Session, Failure>> {
         Box::pin(accounts::authenticate(&self.0, token))
+    }
+
+    fn begin_guest(&self) -> Result<(uuid::Uuid, String), Failure> {
+        accounts::begin_guest(&self.0)
     }
 }

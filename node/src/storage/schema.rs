@@ -482,6 +482,20 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// Preferences, or what is left of them.
+    preferences (user_id, name) {
+        user_id -> BigInt,
+        name -> Text,
+        id -> BigInt,
+        present -> Bool,
+        clocks -> Binary,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     streams,
     events,
@@ -511,4 +525,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     order_drinks,
     notices,
     chain_notices,
+    preferences,
 );

@@ -142,7 +142,7 @@ on_both!(staff_accounts_stay_with_the_hubs, async |store: Node| {
     // A new password ends sessions at stores too, without its hash going there.
     let user_at_hub = user(&at_hub, &session.token).await;
     let (current, new) = (typed("a long secret"), typed("a new secret"));
-    let token = at_hub.change_password(&permit(), HOME, &user_at_hub, current, new).await.unwrap();
+    let token = at_hub.change_password(&permit(), HOME, (&user_at_hub, None), current, new).await.unwrap();
     exchange_all(&[&hub, &store, &other]).await;
     refused(&at_store, &session.token).await;
     refused(&at_other, &session.token).await;

@@ -22,7 +22,7 @@ use uuid::Uuid;
 use super::{gate::Gate, hashing::Hashing, *};
 use crate::{
     app::{AccountFinder, Lookup},
-    auth::{Permit, Place, User, token},
+    auth::{Customer, Permit, Place, User, token},
     clock::Hlc,
     journal::{self, Audience, Event, entries, streams},
     on_both, roles,
@@ -61,11 +61,11 @@ async fn register(accounts: &Accounts, username: &str, password: &str) -> Regist
 }
 
 async fn log_in(accounts: &Accounts, username: &str, password: &str) -> Result<LoggedIn, Failure> {
-    accounts.log_in(HOME, username, typed(password)).await
+    accounts.log_in(HOME, Customer::default(), username, typed(password)).await
 }
 
 async fn user(accounts: &Accounts, token: &str) -> User {
-    authenticate(&accounts.app, token).await.unwrap()
+    authenticate(&accounts.app, token).await.unwrap().user.unwrap()
 }
 
 async fn refused(accounts: &Accounts, token: &str) {

@@ -61,7 +61,7 @@ on_both!(a_new_password_ends_all_sessions, async |node: Node| {
     let made = register(&accounts, "ada", "a long secret").await;
     let session = user(&accounts, &made.token).await;
     let change = async |current: &str, new: &str| {
-        accounts.change_password(&permit(), HOME, &session, typed(current), typed(new)).await
+        accounts.change_password(&permit(), HOME, (&session, None), typed(current), typed(new)).await
     };
     assert_eq!(change("wrong", "a new secret").await.unwrap_err().code, Code::LoginFailed);
     user(&accounts, &made.token).await;
@@ -85,12 +85,13 @@ on_both!(profiles_change_field_by_field, async |node: Node| {
         preferred_store: Some(Some(store)),
         ..Changes::default()
     };
-    let profile = accounts.change_profile(&permit(), &session, changes.clone()).await.unwrap();
+    let (profile, moved) = accounts.change_profile(&permit(), &session, changes.clone()).await.unwrap();
+    assert!(moved);
     assert_eq!((profile.username.as_str(), profile.first_name.as_str(), profile.email.as_str()), ("Ada L", "Ada", ""));
     assert_eq!(profile.preferred_store, Some(store));
     // Saying the same again says nothing.
     let before = events(&node.db, 1).await.len();
-    assert_eq!(accounts.change_profile(&permit(), &session, changes).await.unwrap(), profile);
+    assert_eq!(accounts.change_profile(&permit(), &session, changes).await.unwrap(), (profile, false));
     assert_eq!(events(&node.db, 1).await.len(), before);
 
     let taken = Changes { username: Some(UserName::parse("GRACE").unwrap()), ..Changes::default() };
@@ -166,7 +167,7 @@ on_both!(guessing_slows_down_at_one_address, async |node: Node| {
     }
     assert_eq!(last.code, Code::TooManyAttempts);
     assert!(last.retry_after.is_some_and(|wait| (1..=60).contains(&wait.as_secs())));
-    let elsewhere = accounts.log_in([192, 0, 2, 2].into(), "ada", typed("a long secret")).await;
+    let elsewhere = accounts.log_in([192, 0, 2, 2].into(), Customer::default(), "ada", typed("a long secret")).await;
     elsewhere.unwrap();
 });
 
@@ -229,7 +230,7 @@ on_both!(failures_take_the_same_time, async |node: Node| {
 on_both!(a_user_whom_nobody_knows_has_no_good_token, async |node: Node| {
     let accounts = quick(&App { finder: Arc::new(Stuck), ..node.app.clone() });
     let now = node.app.clock().wall();
-    let nobody = token::issue(node.app.author(), &token::Claims::new(901_000, Hlc(0), now)).unwrap();
+    let nobody = token::issue(node.app.author(), &token::Claims::new(901_000, None, Hlc(0), now)).unwrap();
     let start = Instant::now();
     refused(&accounts, &nobody).await;
     assert!(start.elapsed() < FAILURE_TIME);
@@ -263,9 +264,9 @@ on_both!(tokens_are_held_against_the_rows, async |node: Node| {
     // A token of a node that is not known here, and one of a user who is not.
     let stranger = testing::author(testing::name(1_001, "C"));
     let now = node.app.clock().wall();
-    let foreign = token::issue(&stranger, &token::Claims::new(made.user, Hlc(0), now)).unwrap();
+    let foreign = token::issue(&stranger, &token::Claims::new(made.user, None, Hlc(0), now)).unwrap();
     refused(&accounts, &foreign).await;
-    let nobody = token::issue(node.app.author(), &token::Claims::new(901_000, Hlc(0), now)).unwrap();
+    let nobody = token::issue(node.app.author(), &token::Claims::new(901_000, None, Hlc(0), now)).unwrap();
     refused(&accounts, &nobody).await;
     // Once its certificate is here, it is believed.
     exchange::announce(&node.db, &stranger).await;
@@ -274,6 +275,47 @@ on_both!(tokens_are_held_against_the_rows, async |node: Node| {
     say(&node.db, codepop_proto::accounts::SessionsEnded { user: made.user }).await.unwrap();
     refused(&accounts, &made.token).await;
     refused(&accounts, &foreign).await;
+});
+
+on_both!(sessions_from_the_future_are_none, async |node: Node| {
+    let accounts = quick(&node.app);
+    let made = register(&accounts, "ada", "a long secret").await;
+    let (user_number, now) = (made.user, node.app.clock().wall());
+    let ahead = Hlc(node.app.clock().tick().0 + (3_600 << 32));
+    let token =
+        |generation| token::issue(node.app.author(), &token::Claims::new(user_number, None, generation, now)).unwrap();
+    refused(&accounts, &token(ahead)).await;
+    // An end of all sessions by a node whose clock is far ahead ends them, and locks nobody out.
+    let stamp = journal::Stamp { hlc: ahead, origin: Uuid::from_u128(7), stream: 99, seq: 1 };
+    let ended = async move |tx: &mut crate::storage::Tx| {
+        let message = codepop_proto::accounts::SessionsEnded { user: user_number };
+        journal::Replicated::apply(&message, tx, &stamp).await
+    };
+    node.db.receive(move |tx| Box::pin(async move { ended(tx).await })).await.unwrap();
+    refused(&accounts, &made.token).await;
+    refused(&accounts, &token(Hlc(ahead.0 + 1))).await;
+    let later = log_in(&accounts, "ada", "a long secret").await.unwrap();
+    user(&accounts, &later.token).await;
+});
+
+on_both!(a_log_in_takes_the_guests_session_along, async |node: Node| {
+    let accounts = quick(&node.app);
+    let made = register(&accounts, "ada", "a long secret").await;
+    let other = register(&accounts, "bob", "a long secret").await;
+    let (guest, token) = begin_guest(&node.app).unwrap();
+    let session = authenticate(&node.app, &token).await.unwrap();
+    assert!(session.user.is_none() && session.guest == Some(guest));
+    let log_in = async |before: Customer| {
+        let password = typed("a long secret");
+        let token = accounts.log_in(HOME, before, "ada", password).await.unwrap().token;
+        let session = authenticate(&node.app, &token).await.unwrap();
+        assert_eq!(session.user.unwrap().number, made.user);
+        session.guest
+    };
+    assert_eq!(log_in(Customer { user: None, guest: Some(guest) }).await, Some(guest));
+    assert_eq!(log_in(Customer { user: Some(made.user), guest: Some(guest) }).await, Some(guest));
+    assert_eq!(log_in(Customer { user: Some(other.user), guest: Some(guest) }).await, None);
+    assert_eq!(log_in(Customer::default()).await, None);
 });
 
 on_both!(expired_records_of_sessions_go, async |node: Node| {

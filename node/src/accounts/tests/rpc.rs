@@ -5,10 +5,10 @@ use codepop_proto::accounts::{
     UpdateProfileRequest, accounts_service_server::AccountsService as Service,
 };
 use codepop_shared::identity::{Kind, SpiffeId};
-use tonic::{Request, Status};
+use tonic::{Request, Response, Status};
 
 use super::*;
-use crate::auth::Actor;
+use crate::auth::{Actor, reply};
 
 fn request<T>(message: T, user: Option<User>) -> Request<T> {
     let caller =
@@ -23,6 +23,11 @@ fn code<T>(answer: Result<T, Status>) -> Code {
     Failure::from(&answer.err().unwrap()).code
 }
 
+/// What an answer tells the gateway.
+fn told<T>(answer: &Response<T>, name: &str) -> Option<String> {
+    answer.metadata().get(name).map(|value| value.to_str().unwrap().to_owned())
+}
+
 fn registration() -> RegisterRequest {
     RegisterRequest { username: "Ada".into(), password: "a long secret".into(), ..Default::default() }
 }
@@ -31,7 +36,10 @@ on_both!(a_whole_life, async |node: Node| {
     let accounts = quick(&node.app);
     let made = Service::register(&accounts, request(registration(), None)).await.unwrap().into_inner();
     let again = LogInRequest { username: "ada".into(), password: "a long secret".into() };
-    let logged_in = Service::log_in(&accounts, request(again, None)).await.unwrap().into_inner();
+    let logged_in = Service::log_in(&accounts, request(again, None)).await.unwrap();
+    assert_eq!(told(&logged_in, reply::STORE), None);
+    assert_eq!(told(&logged_in, reply::SESSION), Some(logged_in.get_ref().token.clone()));
+    let logged_in = logged_in.into_inner();
     assert_eq!((logged_in.user_id, logged_in.first_name.as_str()), (made.user_id, "Ada"));
     assert_eq!(logged_in.user_role, "ACCOUNT_USER");
 
@@ -45,14 +53,22 @@ on_both!(a_whole_life, async |node: Node| {
     assert_eq!(profile.source_node_number, Some(1_000));
 
     let out = user(&accounts, &made.token).await;
-    let left = Service::log_out(&accounts, request(LogOutRequest {}, Some(out))).await.unwrap().into_inner();
-    assert_eq!(left.detail, "Logged out.");
+    let left = Service::log_out(&accounts, request(LogOutRequest {}, Some(out))).await.unwrap();
+    assert_eq!(told(&left, reply::SESSION), Some(String::new()));
+    assert_eq!(left.into_inner().detail, "Logged out.");
+    refused(&accounts, &made.token).await;
+    // Without a session there is nothing to end.
+    let left = Service::log_out(&accounts, request(LogOutRequest {}, None)).await.unwrap();
+    assert_eq!(told(&left, reply::SESSION), Some(String::new()));
     let change =
         ChangePasswordRequest { current_password: "a long secret".into(), new_password: "a new secret".into() };
-    let token = Service::change_password(&accounts, request(change, me().await)).await.unwrap().into_inner().token;
+    let changed = Service::change_password(&accounts, request(change, me().await)).await.unwrap();
+    assert_eq!(told(&changed, reply::SESSION), Some(changed.get_ref().token.clone()));
+    let token = changed.into_inner().token;
     let me = user(&accounts, &token).await;
     let delete = DeleteAccountRequest { password: "a new secret".into() };
-    Service::delete_account(&accounts, request(delete, Some(me))).await.unwrap();
+    let deleted = Service::delete_account(&accounts, request(delete, Some(me))).await.unwrap();
+    assert_eq!(told(&deleted, reply::SESSION), Some(String::new()));
     refused(&accounts, &token).await;
 });
 
@@ -64,7 +80,6 @@ on_both!(what_is_missing_is_said, async |node: Node| {
     assert_eq!((failure.code, fields), (Code::Invalid, vec!["username", "password"]));
     assert_eq!(code(Service::log_in(&accounts, request(LogInRequest::default(), None)).await), Code::Invalid);
 
-    assert_eq!(code(Service::log_out(&accounts, request(LogOutRequest {}, None)).await), Code::NotAuthenticated);
     let read = Service::get_profile(&accounts, request(GetProfileRequest {}, None)).await;
     assert_eq!(code(read), Code::NotAuthenticated);
     let change = Service::update_profile(&accounts, request(UpdateProfileRequest::default(), None)).await;
@@ -75,4 +90,21 @@ on_both!(what_is_missing_is_said, async |node: Node| {
     assert_eq!(code(delete), Code::NotAuthenticated);
     // A server that put no actor in is at fault itself.
     assert_eq!(code(Service::register(&accounts, Request::new(registration())).await), Code::Internal);
+});
+
+on_both!(the_gateway_is_told_of_the_preferred_store, async |node: Node| {
+    let accounts = quick(&node.app);
+    let made = Service::register(&accounts, request(registration(), None)).await.unwrap().into_inner();
+    let store = Uuid::now_v7().to_string();
+    let change = async |wanted: &str| {
+        let change = UpdateProfileRequest { preferred_store: Some(wanted.into()), ..Default::default() };
+        let me = user(&accounts, &made.token).await;
+        told(&Service::update_profile(&accounts, request(change, Some(me))).await.unwrap(), reply::STORE)
+    };
+    assert_eq!(change(&store).await, Some(store.clone()));
+    assert_eq!(change(&store).await, None);
+    let log_in = LogInRequest { username: "ada".into(), password: "a long secret".into() };
+    let logged_in = Service::log_in(&accounts, request(log_in, None)).await.unwrap();
+    assert_eq!(told(&logged_in, reply::STORE), Some(store.clone()));
+    assert_eq!(change("").await, Some(String::new()));
 });
