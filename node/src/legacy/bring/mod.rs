@@ -4,6 +4,7 @@
 mod accounts;
 mod drinks;
 mod plan;
+mod small;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -120,6 +121,9 @@ impl Import {
         for entity in Entity::ALL {
             self.known.insert(entity, store::rows(tx, &source, entity).await?);
         }
+        for (id, reason) in std::mem::take(&mut self.plan.no_stock) {
+            self.report.skip(Entity::Inventory, Some(id), &reason);
+        }
         self.catalogue = catalog::list(tx).await?.iter().map(|drink| drink.recipe.name.to_lowercase()).collect();
         Ok(())
     }
@@ -130,6 +134,9 @@ impl Import {
             Entity::Tokens => self.token(tx, at).await,
             Entity::Drinks => self.drink(tx, at).await,
             Entity::Favorites => self.favorite(tx, at).await,
+            Entity::Preferences => self.preference(tx, at).await,
+            Entity::Inventory => self.item(tx, at).await,
+            Entity::Notifications => self.notification(tx, at).await,
             _ => Ok(()),
         }
     }
