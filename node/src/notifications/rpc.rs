@@ -52,7 +52,7 @@ impl NotificationsRpc {
         Box::new(move || {
             let (app, token, mut actor) = (app.clone(), token.clone(), actor.clone());
             Box::pin(async move {
-                actor.user = Some(accounts::authenticate(&app, &token).await?);
+                actor.user = accounts::authenticate(&app, &token).await?.user;
                 Reader::of(&actor, &app.author().id)
             })
         })

@@ -185,7 +185,7 @@ async fn listening(
     service: &NotificationsRpc,
     token: &str,
 ) -> Result<<NotificationsRpc as NotificationsService>::WatchNotificationsStream, Status> {
-    let user = crate::accounts::authenticate(&node.app, token).await.unwrap();
+    let user = crate::accounts::authenticate(&node.app, token).await.unwrap().user.unwrap();
     let mut request = by(user.number, user.grants.clone(), pb::WatchNotificationsRequest {});
     request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
     service.watch_notifications(request).await.map(tonic::Response::into_inner)
@@ -201,7 +201,7 @@ on_both!(who_listens_gets_what_is_written_until_the_session_ends, async |node: N
     let first = tokio::time::timeout(DEADLINE, stream.next()).await.unwrap().unwrap().unwrap();
     assert_eq!(first.notification.unwrap().message, "for Ada");
     let session = crate::accounts::authenticate(&node.app, &token).await.unwrap();
-    accounts.log_out(&Permit { user: Some(user) }, &session).await.unwrap();
+    accounts.log_out(&Permit { user: Some(user) }, &session.user.unwrap()).await.unwrap();
     let last = tokio::time::timeout(DEADLINE, stream.next()).await.unwrap().unwrap();
     assert_eq!(code(last), Code::NotAuthenticated);
     assert!(stream.next().await.is_none());
