@@ -19,6 +19,7 @@ use crate::{
     identity::{Author, DataLock, NodeIdentity, NodeSettings},
     journal::{entries, streams},
     mesh::{heartbeat, links::Links, plan::HUB_LINKS_MAX, registry, sightings},
+    payments::Payments,
     replication::{
         accept,
         apply::{self, CLOCK_AHEAD},
@@ -102,7 +103,10 @@ pub(super) async fn run(config: RunConfig) -> Result<()> {
     }
     tokio::spawn(forget_deleted(app.db.clone(), stop.clone()));
     tokio::spawn(forget_expired(app.db.clone(), stop.clone()));
-    let parts = Parts { created_at: settings.created_at, display_name: config.display_name.clone(), dialler, app };
+    let payments = Payments::new(app.clone(), config.payments);
+    tokio::spawn(payments.clone().settle(stop.clone()));
+    let parts =
+        Parts { payments, created_at: settings.created_at, display_name: config.display_name.clone(), dialler, app };
     let serving = server::serve(parts, incoming, stop.clone());
     tokio::select! {
         served = serving => served,

@@ -133,9 +133,32 @@ pub struct RunArgs {
     /// Milliseconds of silence after which a peer counts as down, 100 to 120000
     #[arg(long, env = "PEER_DOWN_AFTER_MS", value_name = "MS", default_value = defaults::DOWN)]
     pub peer_down_after_ms: String,
+    /// How customers pay.
+    #[command(flatten)]
+    pub payments: PaymentArgs,
     /// Speak plain text instead of TLS; loopback only, for trying things out
     #[arg(long)]
     pub insecure: bool,
+}
+
+/// How customers pay.
+#[derive(Args, Debug)]
+pub struct PaymentArgs {
+    /// Who moves the money: simulated (nobody) or stripe
+    #[arg(long, env = "PAYMENT_PROVIDER", value_name = "NAME", default_value = defaults::PROVIDER)]
+    pub payment_provider: String,
+    /// Stripe's secret key, sk_… or rk_…; better given by the environment, because command lines can be seen
+    #[arg(long, env = "STRIPE_SECRET_KEY", value_name = "KEY", hide_env_values = true)]
+    pub stripe_secret_key: Option<String>,
+    /// Stripe's publishable key, pk_…
+    #[arg(long, env = "STRIPE_PUBLISHABLE_KEY", value_name = "KEY")]
+    pub stripe_publishable_key: Option<String>,
+    /// Secret with which Stripe signs its events, whsec_…; without it none is taken
+    #[arg(long, env = "STRIPE_WEBHOOK_SECRET", value_name = "SECRET", hide_env_values = true)]
+    pub stripe_webhook_secret: Option<String>,
+    /// Where Stripe's API is, https://host[:port]; plain http on loopback only
+    #[arg(long, env = "STRIPE_API_BASE", value_name = "URL", default_value = defaults::STRIPE_BASE)]
+    pub stripe_api_base: String,
 }
 
 /// Options of `migrate`.

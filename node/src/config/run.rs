@@ -8,12 +8,14 @@ use super::{
     Database, Refused,
     cli::ImportLegacyArgs,
     init::GivenIdentity,
+    payments,
     setting::{API_URL, DATABASE, DOWN, HEARTBEAT, HUBS, LEGACY, LISTEN, LOG, METRICS, Values},
     values,
 };
 use crate::{
     identity::{Expected, NodeSettings},
     legacy::{Options, Source},
+    payments::Settings,
 };
 
 /// Times between heartbeats that are allowed, in milliseconds: often enough to notice, seldom enough to cost nothing.
@@ -49,6 +51,8 @@ pub struct RunConfig {
     pub heartbeat_interval: Duration,
     /// Silence after which a peer counts as down.
     pub peer_down_after: Duration,
+    /// How customers pay.
+    pub payments: Settings,
     /// Plain text on loopback instead of TLS.
     pub insecure: bool,
 }
@@ -96,6 +100,7 @@ impl RunConfig {
             log_format,
             heartbeat_interval,
             peer_down_after,
+            payments: payments::read(values)?,
             insecure,
         };
         config.check_schemes()?;

@@ -20,6 +20,7 @@ use codepop_proto::{
     notifications::notifications_service_server::NotificationsServiceServer,
     operator::operator_service_server::OperatorServiceServer,
     preferences::preferences_service_server::PreferencesServiceServer,
+    payments::{payments_service_server::PaymentsServiceServer, revenue_service_server::RevenueServiceServer},
     stores::stores_service_server::StoresServiceServer,
 };
 use codepop_shared::{Failure, tls::Incoming};
@@ -37,6 +38,7 @@ use crate::{
     inventory::{self, InventoryRpc},
     notifications::{Feed, NotificationsRpc},
     preferences::PreferencesRpc,
+    payments::{Payments, PaymentsRpc, revenue::RevenueRpc},
     replication::{peer::Dialler, rpc::MeshRpc},
     stores::StoresRpc,
 };
@@ -68,6 +70,8 @@ pub struct Parts {
     pub app: App,
     /// The mesh.
     pub dialler: Dialler,
+    /// Payments of the store.
+    pub payments: Payments,
     /// When the node was set up.
     pub created_at: DateTime<Utc>,
     /// Its name for people.
@@ -76,7 +80,7 @@ pub struct Parts {
 
 /// Serves until stopped; requests under way are finished.
 pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) -> anyhow::Result<()> {
-    let Parts { app, dialler, created_at, display_name } = parts;
+    let Parts { app, dialler, payments, created_at, display_name } = parts;
     let authenticator = Arc::new(ByAccounts(app.clone()));
     let accounts = Accounts::new(app.clone());
     let links = dialler.links.clone();
@@ -127,8 +131,10 @@ pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) ->
         ))))
         .add_service(limited!(NotificationsServiceServer::new(NotificationsRpc::new(
             app.clone(),
-            Feed::start(app, stop.clone())
+            Feed::start(app.clone(), stop.clone())
         ))))
+        .add_service(limited!(PaymentsServiceServer::new(PaymentsRpc::new(payments))))
+        .add_service(limited!(RevenueServiceServer::new(RevenueRpc::new(app))))
         .serve_with_incoming_shutdown(incoming, stop.cancelled_owned())
         .await?;
     Ok(())
