@@ -21,6 +21,7 @@ pub(crate) mod laws;
 pub mod legacy;
 pub mod mesh;
 pub mod notifications;
+pub mod orders;
 pub mod payments;
 pub mod preferences;
 pub mod replication;

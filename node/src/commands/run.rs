@@ -19,6 +19,7 @@ use crate::{
     identity::{Author, DataLock, NodeIdentity, NodeSettings},
     journal::{entries, streams},
     mesh::{heartbeat, links::Links, plan::HUB_LINKS_MAX, registry, sightings},
+    orders::{self, Orders},
     payments::Payments,
     replication::{
         accept,
@@ -105,8 +106,10 @@ pub(super) async fn run(config: RunConfig) -> Result<()> {
     tokio::spawn(forget_expired(app.db.clone(), stop.clone()));
     let payments = Payments::new(app.clone(), config.payments);
     tokio::spawn(payments.clone().settle(stop.clone()));
-    let parts =
-        Parts { payments, created_at: settings.created_at, display_name: config.display_name.clone(), dialler, app };
+    let orders = Orders::new(app.clone(), payments.clone(), config.robot);
+    tokio::spawn(orders::robot::run(orders.clone(), stop.clone()));
+    let created_at = settings.created_at;
+    let parts = Parts { created_at, display_name: config.display_name.clone(), dialler, payments, orders, app };
     let serving = server::serve(parts, incoming, stop.clone());
     tokio::select! {
         served = serving => served,

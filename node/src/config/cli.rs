@@ -136,6 +136,12 @@ pub struct RunArgs {
     /// How customers pay.
     #[command(flatten)]
     pub payments: PaymentArgs,
+    /// Who makes the drinks: simulated (a simulated robot, and customers who pick up) or off (the store's people say when)
+    #[arg(long, env = "ROBOT", value_name = "ROBOT", default_value = defaults::ROBOT)]
+    pub robot: String,
+    /// How many times faster than a real one the robot works, 1 to 10000; for trying things out
+    #[arg(long, env = "ROBOT_SPEED", value_name = "FACTOR", default_value = defaults::ROBOT_SPEED)]
+    pub robot_speed: String,
     /// Speak plain text instead of TLS; loopback only, for trying things out
     #[arg(long)]
     pub insecure: bool,

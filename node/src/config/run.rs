@@ -9,12 +9,13 @@ use super::{
     cli::ImportLegacyArgs,
     init::GivenIdentity,
     payments,
-    setting::{API_URL, DATABASE, DOWN, HEARTBEAT, HUBS, LEGACY, LISTEN, LOG, METRICS, Values},
+    setting::{API_URL, DATABASE, DOWN, HEARTBEAT, HUBS, LEGACY, LISTEN, LOG, METRICS, ROBOT, ROBOT_SPEED, Values},
     values,
 };
 use crate::{
     identity::{Expected, NodeSettings},
     legacy::{Options, Source},
+    orders::Robot,
     payments::Settings,
 };
 
@@ -23,6 +24,9 @@ const HEARTBEAT_RANGE: std::ops::RangeInclusive<u64> = 50..=60_000;
 
 /// Times after which a peer counts as down, in milliseconds. Never more than two minutes, as the plan has it (Task 0.3).
 const DOWN_RANGE: std::ops::RangeInclusive<u64> = 100..=120_000;
+
+/// Factors of the robot's speed that are allowed: at the highest, a drink takes some ten milliseconds.
+const SPEED_RANGE: std::ops::RangeInclusive<u32> = 1..=10_000;
 
 /// Settings of `run`.
 #[derive(Clone, Debug)]
@@ -51,6 +55,8 @@ pub struct RunConfig {
     pub heartbeat_interval: Duration,
     /// Silence after which a peer counts as down.
     pub peer_down_after: Duration,
+    /// Who makes the drinks.
+    pub robot: Robot,
     /// How customers pay.
     pub payments: Settings,
     /// Plain text on loopback instead of TLS.
@@ -101,6 +107,7 @@ impl RunConfig {
             heartbeat_interval,
             peer_down_after,
             payments: payments::read(values)?,
+            robot: robot(values)?,
             insecure,
         };
         config.check_schemes()?;
@@ -183,6 +190,19 @@ fn times(values: &Values<'_>) -> Result<(Duration, Duration), Refused> {
         return Err(values.refuse(DOWN, &text, "must be at least twice the heartbeat interval"));
     }
     Ok((heartbeat, down))
+}
+
+fn robot(values: &Values<'_>) -> Result<Robot, Refused> {
+    let works = values.require(ROBOT, |word| match word {
+        "simulated" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("must be simulated or off"),
+    })?;
+    let speed = values.require(ROBOT_SPEED, |text| {
+        let factor = text.parse().ok().filter(|factor| SPEED_RANGE.contains(factor));
+        factor.ok_or_else(|| format!("must be a whole number from {} to {}", SPEED_RANGE.start(), SPEED_RANGE.end()))
+    })?;
+    Ok(Robot { works, speed })
 }
 
 fn database(values: &Values<'_>) -> Result<Database, Refused> {

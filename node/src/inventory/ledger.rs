@@ -6,7 +6,7 @@ use diesel_async::RunQueryDsl as _;
 
 use super::{Item, now, store};
 use crate::{
-    each, on,
+    each, notifications, on,
     storage::{Error, Tx, schema::stock_movements, types::Time},
 };
 
@@ -113,6 +113,7 @@ pub(super) async fn put(tx: &mut Tx, old: i32, item: &Item, cause: &Cause) -> Re
     store::put(tx, item).await?;
     if item.quantity != old {
         insert(tx, vec![NewMovement::new(item.id, old, item.quantity, cause, item.updated_at)]).await?;
+        warn_if_low(tx, item, old, item.quantity).await?;
     }
     Ok(())
 }
@@ -136,7 +137,20 @@ pub(super) async fn add(tx: &mut Tx, changes: &[(&Item, i32)], cause: &Cause) ->
     if touched.iter().any(|rows| *rows != 1) {
         return Err(Error::Damaged("a quantity changed behind the ledger's back".into()));
     }
-    insert(tx, movements).await
+    insert(tx, movements).await?;
+    for (item, change) in changes {
+        warn_if_low(tx, item, item.quantity, item.quantity + change).await?;
+    }
+    Ok(())
+}
+
+/// Tells the store's people when an item falls to its threshold; once, until it is above again.
+async fn warn_if_low(tx: &mut Tx, item: &Item, old: i32, new: i32) -> Result<(), Error> {
+    if new < old && old > item.threshold && new <= item.threshold {
+        let message = format!("{} is running low: {new} left.", item.name);
+        notifications::notify(tx, notifications::To::Staff, "low_stock", &message).await?;
+    }
+    Ok(())
 }
 
 async fn insert(tx: &mut Tx, movements: Vec<NewMovement>) -> Result<(), Error> {

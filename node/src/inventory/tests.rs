@@ -20,6 +20,14 @@ use crate::{
     testing::{self, Node},
 };
 
+struct NoQueue;
+
+impl stores::QueueLength for NoQueue {
+    fn queue<'a>(&'a self, _tx: &'a mut Tx) -> BoxFuture<'a, Result<u32, storage::Error>> {
+        Box::pin(std::future::ready(Ok(0)))
+    }
+}
+
 fn here(node: &Node) -> Uuid {
     node.app.author().id.uuid
 }
@@ -137,7 +145,9 @@ on_both!(items_are_set_once_a_name, async |node: Node| {
         Described { name: "own".into(), place, api_base_url: String::new(), time_zone: None, region_name: None };
     describe_self(&node.app, described).await.unwrap();
     let request = Request::new(places::GetStoreRequest { store_id: here(&node).to_string() });
-    let store = answer(StoresRpc::new(node.app.clone(), Arc::new(OwnStock)).get_store(request).await).unwrap();
+    let store =
+        answer(StoresRpc::new(node.app.clone(), Arc::new(OwnStock), Arc::new(NoQueue)).get_store(request).await)
+            .unwrap();
     let status = store.store.unwrap().inventory_status.unwrap();
     assert_eq!((status.total_items, status.low_stock_items, status.status.as_str()), (5, 2, "low_stock"));
 });

@@ -20,6 +20,12 @@ impl Fields {
         Self { table, values }
     }
 
+    /// A field that stays where it is.
+    pub(super) fn peek(&self, column: &str) -> Option<&str> {
+        let at = self.table.columns().iter().position(|name| *name == column)?;
+        self.values.get(at)?.as_deref()
+    }
+
     fn maybe(&mut self, column: &str) -> Option<String> {
         let at = self.table.columns().iter().position(|name| *name == column)?;
         self.values.get_mut(at).and_then(Option::take)

@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     Error, copy,
+    normal::trade,
     report::{Entity, Report},
     rows::{
         self, Drink, Favorite, Fields, Item, Notification, Order, OrderDrink, Preference, Reason, Revenue, Row, Token,
@@ -33,6 +34,8 @@ pub(super) struct Snapshot {
     pub(super) order_drinks: Vec<OrderDrink>,
     pub(super) revenue: Vec<Revenue>,
     pub(super) notifications: Vec<Notification>,
+    /// Cents of sales that cannot be read otherwise.
+    pub(super) unreadable_cents: i64,
 }
 
 /// Takes rows in, one after the other.
@@ -116,7 +119,12 @@ impl Loader {
             Table::Inventory => snapshot.items.push(Row::read(&mut fields)?),
             Table::Orders => snapshot.orders.push(Row::read(&mut fields)?),
             Table::OrderDrinks => snapshot.order_drinks.push(Row::read(&mut fields)?),
-            Table::Revenue => snapshot.revenue.push(Row::read(&mut fields)?),
+            Table::Revenue => {
+                let cents = fields.peek("TotalAmount").and_then(|amount| trade::cents(amount).ok());
+                snapshot.unreadable_cents += cents.unwrap_or_default();
+                snapshot.revenue.push(Row::read(&mut fields)?);
+                snapshot.unreadable_cents -= cents.unwrap_or_default();
+            }
             Table::Notifications => snapshot.notifications.push(Row::read(&mut fields)?),
         }
         Ok(())

@@ -13,14 +13,18 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use codepop_proto::{
-    DESCRIPTORS, accounts::accounts_service_server::AccountsServiceServer,
-    catalog::catalog_service_server::CatalogServiceServer, generator::generator_service_server::GeneratorServiceServer,
-    inventory::inventory_service_server::InventoryServiceServer, mesh::mesh_service_server::MeshServiceServer,
+    DESCRIPTORS,
+    accounts::accounts_service_server::AccountsServiceServer,
+    catalog::catalog_service_server::CatalogServiceServer,
+    generator::generator_service_server::GeneratorServiceServer,
+    inventory::inventory_service_server::InventoryServiceServer,
+    mesh::mesh_service_server::MeshServiceServer,
     nodes::nodes_service_server::NodesServiceServer,
     notifications::notifications_service_server::NotificationsServiceServer,
     operator::operator_service_server::OperatorServiceServer,
-    preferences::preferences_service_server::PreferencesServiceServer,
+    orders::orders_service_server::OrdersServiceServer,
     payments::{payments_service_server::PaymentsServiceServer, revenue_service_server::RevenueServiceServer},
+    preferences::preferences_service_server::PreferencesServiceServer,
     stores::stores_service_server::StoresServiceServer,
 };
 use codepop_shared::{Failure, tls::Incoming};
@@ -37,8 +41,9 @@ use crate::{
     generator::{self, GeneratorRpc},
     inventory::{self, InventoryRpc},
     notifications::{Feed, NotificationsRpc},
-    preferences::PreferencesRpc,
+    orders::{self, Orders, OrdersRpc},
     payments::{Payments, PaymentsRpc, revenue::RevenueRpc},
+    preferences::PreferencesRpc,
     replication::{peer::Dialler, rpc::MeshRpc},
     stores::StoresRpc,
 };
@@ -72,6 +77,8 @@ pub struct Parts {
     pub dialler: Dialler,
     /// Payments of the store.
     pub payments: Payments,
+    /// Orders of this node's store.
+    pub orders: Orders,
     /// When the node was set up.
     pub created_at: DateTime<Utc>,
     /// Its name for people.
@@ -80,7 +87,7 @@ pub struct Parts {
 
 /// Serves until stopped; requests under way are finished.
 pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) -> anyhow::Result<()> {
-    let Parts { app, dialler, payments, created_at, display_name } = parts;
+    let Parts { app, dialler, payments, orders, created_at, display_name } = parts;
     let authenticator = Arc::new(ByAccounts(app.clone()));
     let accounts = Accounts::new(app.clone());
     let links = dialler.links.clone();
@@ -121,7 +128,11 @@ pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) ->
         ))))
         .add_service(limited!(OperatorServiceServer::new(operator::OperatorRpc::new(app.clone(), accounts.clone()))))
         .add_service(limited!(AccountsServiceServer::new(accounts)))
-        .add_service(limited!(StoresServiceServer::new(StoresRpc::new(app.clone(), Arc::new(inventory::OwnStock)))))
+        .add_service(limited!(StoresServiceServer::new(StoresRpc::new(
+            app.clone(),
+            Arc::new(inventory::OwnStock),
+            Arc::new(orders::OwnQueue)
+        ))))
         .add_service(limited!(CatalogServiceServer::new(CatalogRpc::new(app.clone()))))
         .add_service(limited!(InventoryServiceServer::new(InventoryRpc::new(app.clone()))))
         .add_service(limited!(PreferencesServiceServer::new(PreferencesRpc::new(app.clone()))))
@@ -129,12 +140,13 @@ pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) ->
             app.clone(),
             Arc::new(generator::Unknown)
         ))))
+        .add_service(limited!(PaymentsServiceServer::new(PaymentsRpc::new(payments))))
+        .add_service(limited!(RevenueServiceServer::new(RevenueRpc::new(app.clone()))))
+        .add_service(limited!(OrdersServiceServer::new(OrdersRpc::new(orders))))
         .add_service(limited!(NotificationsServiceServer::new(NotificationsRpc::new(
             app.clone(),
-            Feed::start(app.clone(), stop.clone())
+            Feed::start(app, stop.clone())
         ))))
-        .add_service(limited!(PaymentsServiceServer::new(PaymentsRpc::new(payments))))
-        .add_service(limited!(RevenueServiceServer::new(RevenueRpc::new(app))))
         .serve_with_incoming_shutdown(incoming, stop.cancelled_owned())
         .await?;
     Ok(())

@@ -96,6 +96,12 @@ pub trait StockSummary: Send + Sync {
     fn stock<'a>(&'a self, tx: &'a mut Tx) -> BoxFuture<'a, Result<Stock, storage::Error>>;
 }
 
+/// Tells how many orders this node's store is making. Handed in from above, as the stock is.
+pub trait QueueLength: Send + Sync {
+    /// How many.
+    fn queue<'a>(&'a self, tx: &'a mut Tx) -> BoxFuture<'a, Result<u32, storage::Error>>;
+}
+
 /// A store with what belongs to it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Found {

@@ -10,13 +10,14 @@ use codepop_shared::{Failure, geo::Place};
 use tonic::{Request, Response, Status, async_trait};
 use uuid::Uuid;
 
-use super::{Change, Error, Found, StockSummary, Zone, hours::Hours, view};
+use super::{Change, Error, Found, QueueLength, StockSummary, Zone, hours::Hours, view};
 use crate::{
     app::{
         App,
         edge::{self, Problems},
     },
     auth::{self, Actor},
+    storage,
 };
 
 /// Radius of a search in miles when none is given (Task 1.3).
@@ -25,19 +26,17 @@ const RADIUS_DEFAULT: f64 = 50.0;
 /// The largest radius in miles: half of the Earth's circumference, rounded up.
 const RADIUS_MAX: f64 = 12_500.0;
 
-/// Orders in the queue of this node's store. Orders are not taken here yet, so nobody waits.
-const QUEUE: u32 = 0;
-
 /// Serves `StoresService`.
 pub struct StoresRpc {
     app: App,
     stock: Arc<dyn StockSummary>,
+    queue: Arc<dyn QueueLength>,
 }
 
 impl StoresRpc {
-    /// The service, with what sums up the stock of this node's store.
-    pub fn new(app: App, stock: Arc<dyn StockSummary>) -> Self {
-        Self { app, stock }
+    /// The service, with what sums up the stock and the queue of this node's store.
+    pub fn new(app: App, stock: Arc<dyn StockSummary>, queue: Arc<dyn QueueLength>) -> Self {
+        Self { app, stock, queue }
     }
 
     /// The store as this node sees it: of its own it knows more.
@@ -45,10 +44,11 @@ impl StoresRpc {
         let mut view = self.plain_view(&found);
         let author = self.app.author();
         if author.id.uuid == found.store.id.0 {
-            let summary = Arc::clone(&self.stock);
-            let stock =
-                self.app.read(|tx| Box::pin(async move { summary.stock(tx).await })).await.map_err(Error::from)?;
-            view::add_own(&mut view, QUEUE, stock);
+            let (summary, line) = (Arc::clone(&self.stock), Arc::clone(&self.queue));
+            let own =
+                self.app.read(|tx| Box::pin(async move { Ok((line.queue(tx).await?, summary.stock(tx).await?)) }));
+            let (queue, stock) = own.await.map_err(|error: storage::Error| Error::from(error))?;
+            view::add_own(&mut view, queue, stock);
         }
         Ok(view)
     }

@@ -27,8 +27,14 @@ impl StockSummary for Shelf {
     }
 }
 
+impl QueueLength for Shelf {
+    fn queue<'a>(&'a self, _tx: &'a mut Tx) -> BoxFuture<'a, Result<u32, storage::Error>> {
+        Box::pin(std::future::ready(Ok(4)))
+    }
+}
+
 fn rpc(node: &Node) -> StoresRpc {
-    StoresRpc::new(node.app.clone(), Arc::new(Shelf))
+    StoresRpc::new(node.app.clone(), Arc::new(Shelf), Arc::new(Shelf))
 }
 
 fn own(node: &Node) -> SpiffeId {
@@ -176,7 +182,7 @@ on_both!(one_store_in_detail, async |node: Node| {
     hear(&node, there).await;
 
     let here = get(&node, &own(&node).uuid.to_string()).await.unwrap();
-    assert_eq!(here.current_wait_time, Some(5));
+    assert_eq!(here.current_wait_time, Some(8));
     let stock = here.inventory_status.unwrap();
     assert_eq!((stock.total_items, stock.low_stock_items, stock.status.as_str()), (3, 1, "low_stock"));
     let there = get(&node, &there_id).await.unwrap();

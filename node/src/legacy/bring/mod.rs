@@ -5,6 +5,7 @@ mod accounts;
 mod drinks;
 mod plan;
 mod small;
+mod trade;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -137,11 +138,20 @@ impl Import {
             Entity::Preferences => self.preference(tx, at).await,
             Entity::Inventory => self.item(tx, at).await,
             Entity::Notifications => self.notification(tx, at).await,
-            _ => Ok(()),
+            Entity::Orders => self.order(tx, at).await,
+            // They come with their orders.
+            Entity::OrderDrinks => Ok(()),
+            Entity::Revenue => self.sale(tx, at).await,
         }
     }
 
     async fn end(&mut self, tx: &mut Tx) -> Result<(), Error> {
+        for rows in std::mem::take(&mut self.plan.order_drinks).into_values() {
+            for (id, _) in rows {
+                self.report.skip(Entity::OrderDrinks, Some(id), "its order is not there");
+            }
+        }
+        self.add_up(tx).await?;
         Ok(store::end(tx, &self.snapshot.fingerprint).await?)
     }
 

@@ -9,6 +9,7 @@ use crate::{
         normal::{
             drinks,
             stock::{self, Merged},
+            trade,
         },
         rows::Reason,
         snapshot::Snapshot,
@@ -34,6 +35,8 @@ pub(super) struct Plan {
     pub(super) used: HashSet<i64>,
     /// Rows of an order's drinks: their numbers and those of the drinks.
     pub(super) order_drinks: HashMap<i64, Vec<(i64, i64)>>,
+    /// Cents of an order's first sale.
+    pub(super) booked: HashMap<i64, i64>,
     /// Items, merged.
     pub(super) stock: Vec<Merged>,
     /// Rows of the stock that are none.
@@ -48,6 +51,7 @@ impl Plan {
             makers: HashMap::new(),
             used: HashSet::new(),
             order_drinks: HashMap::new(),
+            booked: HashMap::new(),
             stock,
             no_stock,
         };
@@ -59,6 +63,11 @@ impl Plan {
         for row in &snapshot.order_drinks {
             plan.is_used(row.drink, customers.get(&row.order).copied());
             plan.order_drinks.entry(row.order).or_default().push((row.id, row.drink));
+        }
+        for row in &snapshot.revenue {
+            if let Ok(cents) = trade::cents(&row.amount) {
+                plan.booked.entry(row.order).or_insert(cents);
+            }
         }
         plan
     }

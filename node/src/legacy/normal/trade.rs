@@ -1,6 +1,18 @@
 //! Money, orders and payments.
 
-use crate::legacy::rows::Reason;
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::clean;
+use crate::{
+    legacy::rows::{Order, Reason},
+    orders::Status,
+};
+
+/// How old an open order may be for somebody to be waiting for it still. The old system closed none by itself.
+const AWAITED: TimeDelta = TimeDelta::hours(24);
+
+/// How the old system said that an order is paid, or is made again for nothing.
+const PAYMENTS: [&str; 5] = ["pending", "paid", "failed", "remade", "refunded"];
 
 /// The largest amount that is believed, in dollars: what is more is a mistake or a forgery.
 const DOLLARS_MAX: f64 = 1e9;
@@ -28,9 +40,73 @@ pub(in crate::legacy) fn locker(number: Option<&str>) -> String {
     number.map(|number| format!("{number:05}")).unwrap_or_default()
 }
 
+/// How an order stands, and how its payment does. What is open is made here if somebody may still be waiting for it, and
+/// has expired otherwise: nobody could ever close it.
+pub(in crate::legacy) fn state(row: &Order, now: DateTime<Utc>, changes: &mut Vec<String>) -> (Status, &'static str) {
+    let word = row.payment.trim().to_ascii_lowercase();
+    let payment = PAYMENTS.into_iter().find(|known| *known == word).unwrap_or("pending");
+    if payment != row.payment {
+        changes.push(format!("the payment was \"{}\"; it is {payment}", clean(&row.payment, 50)));
+    }
+    let said = Status::parse(&row.status);
+    if let Some(over) = said.filter(|status| status.is_over()) {
+        if over.word() != row.status {
+            changes.push(format!("the status was \"{}\"; it is {}", clean(&row.status, 50), over.word()));
+        }
+        return (over, payment);
+    }
+    let is_awaited = row.created.is_some_and(|created| created > now - AWAITED);
+    if said.is_some() && is_awaited && matches!(payment, "paid" | "remade") {
+        changes.push("it was paid and open since less than a day; it is made when the node starts".to_owned());
+        return (Status::Processing, payment);
+    }
+    changes.push(format!(
+        "the status was \"{}\"; nobody waits for it any more, so it has expired",
+        clean(&row.status, 50)
+    ));
+    (Status::Expired, payment)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn order(status: &str, payment: &str, hours: i64) -> Order {
+        Order {
+            id: 1,
+            status: status.into(),
+            payment: payment.into(),
+            pickup: None,
+            created: Some(now() - TimeDelta::hours(hours)),
+            locker: None,
+            stripe: String::new(),
+            user: None,
+        }
+    }
+
+    fn now() -> DateTime<Utc> {
+        DateTime::from_timestamp(1_800_000_000, 0).unwrap()
+    }
+
+    #[test]
+    fn open_orders_are_made_or_have_expired() {
+        let cases = [
+            ("completed", "paid", 1, Status::Completed, 0),
+            ("cancelled", "failed", 1, Status::Cancelled, 0),
+            ("Completed ", "paid", 1, Status::Completed, 1),
+            ("pending", "paid", 1, Status::Processing, 1),
+            ("processing", "remade", 23, Status::Processing, 1),
+            ("pending", "paid", 25, Status::Expired, 1),
+            ("processing", "failed", 1, Status::Expired, 1),
+            ("odd", "paid", 1, Status::Expired, 1),
+            ("odd", "weird", 1, Status::Expired, 2),
+        ];
+        for (status, payment, hours, expected, changed) in cases {
+            let mut changes = Vec::new();
+            let (state, _) = state(&order(status, payment, hours), now(), &mut changes);
+            assert_eq!((state, changes.len()), (expected, changed), "{status} {payment} {hours}");
+        }
+    }
 
     #[test]
     fn amounts_are_rounded_not_cut_off() {

@@ -121,9 +121,13 @@ impl Old {
     }
 
     fn small_things(&mut self) {
-        for (id, name, user) in
-            [("1", "mango", "3"), ("2", "pumpkin_spice", "3"), ("3", "Mango ", "3"), ("4", "sawdust", "3"), ("5", "mango", "99")]
-        {
+        for (id, name, user) in [
+            ("1", "mango", "3"),
+            ("2", "pumpkin_spice", "3"),
+            ("3", "Mango ", "3"),
+            ("4", "sawdust", "3"),
+            ("5", "mango", "99"),
+        ] {
             self.add(Table::Preferences, &[id, name, user]);
         }
         let updated = "2024-06-01 00:00:00+00";
@@ -148,9 +152,15 @@ impl Old {
         self.add(Table::Orders, &["2", "cancelled", "paid", "\\N", at, "934569", "pi_2_secret_x", "\\N"]);
         self.add(Table::Orders, &["3", "Completed ", "weird", "\\N", at, "\\N", "", "4"]);
         self.add(Table::Orders, &["4", "lost", "remade", "\\N", at, "\\N", "", "99"]);
-        for (id, order, drink) in
-            [("1", "1", "2"), ("2", "1", "3"), ("3", "2", "5"), ("4", "3", "3"), ("5", "3", "6"), ("6", "9", "1"), ("7", "4", "77")]
-        {
+        for (id, order, drink) in [
+            ("1", "1", "2"),
+            ("2", "1", "3"),
+            ("3", "2", "5"),
+            ("4", "3", "3"),
+            ("5", "3", "6"),
+            ("6", "9", "1"),
+            ("7", "4", "77"),
+        ] {
             self.add(Table::OrderDrinks, &[id, order, drink]);
         }
         for (id, order, amount, refunded) in [
@@ -178,7 +188,8 @@ impl Old {
         }
         for n in 1..=66 * factor {
             let price = [format!("{}.{:02}", n % 9, n % 100), "-1".to_owned()][usize::from(n % 40 == 0)].clone();
-            let (size, ice) = (["m", "16oz", "24OZ"][(n % 3) as usize], ["normal", "No Ice", "extra"][(n % 3) as usize]);
+            let (size, ice) =
+                (["m", "16oz", "24OZ"][(n % 3) as usize], ["normal", "No Ice", "extra"][(n % 3) as usize]);
             let made = if n % 11 == 0 { "f" } else { "t" };
             let name = format!("Custom {n} ☕");
             old.add(
@@ -268,7 +279,8 @@ pub(super) struct Scratch {
 
 impl Scratch {
     async fn create() -> Self {
-        let admin = std::env::var("TEST_POSTGRES_URL").expect("TEST_POSTGRES_URL names the PostgreSQL server for tests");
+        let admin =
+            std::env::var("TEST_POSTGRES_URL").expect("TEST_POSTGRES_URL names the PostgreSQL server for tests");
         let name = format!("old_{}", Uuid::now_v7().simple());
         let client = crate::storage::connect(&admin).await.unwrap();
         client.batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap();

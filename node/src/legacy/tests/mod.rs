@@ -1,0 +1,3 @@
+//! Imports of whole databases, on both databases of the node.
+
+mod old;
