@@ -70,5 +70,11 @@ pub async fn forget_expired_sessions(tx: &mut Tx) -> Result<usize, storage::Erro
     Ok(store::forget_expired(tx, now).await? + legacy::forget_expired(tx, now).await?)
 }
 
+/// A hash as the old system has it, cheap to check.
+#[cfg(test)]
+pub(crate) fn old_hash(password: &str) -> String {
+    hashing::tests::django(password, 10)
+}
+
 #[cfg(test)]
 mod tests;

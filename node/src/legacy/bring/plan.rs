@@ -55,13 +55,14 @@ impl Plan {
             stock,
             no_stock,
         };
+        let users: HashSet<i64> = snapshot.users.iter().map(|row| row.id).collect();
         for row in &snapshot.favorites {
-            plan.is_used(row.drink, Some(row.user));
+            plan.is_used(row.drink, Some(row.user).filter(|user| users.contains(user)));
         }
         let customers: HashMap<i64, i64> =
             snapshot.orders.iter().filter_map(|order| Some((order.id, order.user.as_ref()?.parse().ok()?))).collect();
         for row in &snapshot.order_drinks {
-            plan.is_used(row.drink, customers.get(&row.order).copied());
+            plan.is_used(row.drink, customers.get(&row.order).copied().filter(|user| users.contains(user)));
             plan.order_drinks.entry(row.order).or_default().push((row.id, row.drink));
         }
         for row in &snapshot.revenue {

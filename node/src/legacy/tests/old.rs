@@ -86,7 +86,7 @@ impl Old {
     }
 
     fn users(&mut self) {
-        let hash = crate::accounts::tests_django_hash(PASSWORD);
+        let hash = crate::accounts::old_hash(PASSWORD);
         let joined = "2024-05-06 07:08:09.123456+00";
         self.user(1, &hash, ["t", "t", "t"], ["super", "Lemon", "s@example.com"], joined);
         self.user(2, &hash, ["f", "t", "t"], ["staff", "Orlando", ""], "2024-05-06 01:08:09-06");
