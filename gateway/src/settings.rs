@@ -44,7 +44,7 @@ pub(crate) struct RunArgs {
     /// Web origins that may use the gateway from a browser, separated by commas
     #[arg(long, env = "GATEWAY_ALLOWED_ORIGINS", default_value = "")]
     allowed_origins: String,
-    /// Addresses or networks of proxies whose X-Forwarded-For is believed, separated by commas
+    /// Addresses or networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, separated by commas
     #[arg(long, env = "GATEWAY_TRUSTED_PROXIES", default_value = "")]
     trusted_proxies: String,
     #[command(flatten)]

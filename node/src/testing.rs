@@ -11,7 +11,7 @@ use ed25519_dalek::SigningKey;
 use uuid::Uuid;
 
 use crate::{
-    app::{AccountFinder, App, Lookup, Sightings},
+    app::{AccountFinder, App, DrinkFinder, Lookup, Sightings},
     clock::Clock,
     identity::Author,
     storage::{Db, Location},
@@ -125,7 +125,8 @@ impl Node {
         CRYPTO.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
         let clock = Arc::new(Clock::new(id.uuid));
         let (db, _) = Db::open(&location, clock, Arc::new(author(id))).await.unwrap();
-        let app = App { db: db.clone(), finder: Arc::new(Alone), sightings: Arc::new(Alone) };
+        let alone = Arc::new(Alone);
+        let app = App { db: db.clone(), finder: alone.clone(), drinks: alone.clone(), sightings: alone };
         Self { app, db, kind }
     }
 }
@@ -150,6 +151,15 @@ struct Alone;
 impl AccountFinder for Alone {
     fn find(&self, _account: Lookup) -> futures::future::BoxFuture<'_, bool> {
         Box::pin(std::future::ready(false))
+    }
+}
+
+impl DrinkFinder for Alone {
+    fn find_drink(
+        &self,
+        _drink: i64,
+    ) -> futures::future::BoxFuture<'_, Option<codepop_proto::catalog::UserDrinkSaved>> {
+        Box::pin(std::future::ready(None))
     }
 }
 

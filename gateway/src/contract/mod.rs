@@ -1,20 +1,16 @@
 //! The contract as the gateway sees it: which RPCs it may call, how each is reached over HTTP, which node answers it,
 //! and the messages they use. Everything comes from descriptors; nothing here knows a product.
 
+mod builder;
 pub(crate) mod docs;
 mod options;
 pub(crate) mod template;
 
-use codepop_proto::options::{Permission, route};
-use http::{Method, uri::PathAndQuery};
+use http::{HeaderName, Method, uri::PathAndQuery};
 use prost_reflect::{DescriptorPool, MethodDescriptor};
 
-use self::{
-    docs::Docs,
-    options::{Options, Rule},
-    template::Template,
-};
-use crate::json::{Body, FieldPath, Kind, MessageId, Schema, Shape};
+use self::{builder::Builder, docs::Docs, options::Options, template::Template};
+use crate::json::{Body, FieldPath, MessageId, Schema};
 
 /// Why a contract cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -76,8 +72,16 @@ pub(crate) struct Rpc {
     pub(crate) success: u16,
     /// Number of the boolean response field that turns the status of success into 200.
     pub(crate) ok_when: Option<u32>,
-    /// Whether only logged-in users get anywhere with it.
-    pub(crate) needs_user: bool,
+    /// Whether nobody without a session gets anywhere with it.
+    pub(crate) needs_session: bool,
+    /// Whether a caller without a session is given one by the node.
+    pub(crate) begins_session: bool,
+    /// Whether credentials that are not good count as none.
+    pub(crate) lenient: bool,
+    /// Whether it answers with a stream of messages, which become server-sent events.
+    pub(crate) is_stream: bool,
+    /// Request headers and the text fields that they fill.
+    pub(crate) headers: Vec<(HeaderName, FieldPath)>,
 }
 
 /// One way to reach an RPC over HTTP.
@@ -129,128 +133,15 @@ impl Contract {
         if options.rules.is_empty() || !options.for_gateways() {
             return Ok(());
         }
-        if method.is_client_streaming() || method.is_server_streaming() {
-            return Err(Error::Contract(format!("{}: streams have no REST face", method.full_name())));
+        if method.is_client_streaming() {
+            return Err(Error::Contract(format!("{}: streams of requests have no REST face", method.full_name())));
         }
         let input = self.schema.add(&method.input(), docs)?;
         let output = self.schema.add(&method.output(), docs)?;
         let builder = Builder { schema: &self.schema, method, input, output };
-        let rpc = builder.rpc(options, docs)?;
+        let rpc = builder.rpc(&options, docs)?;
         self.rpcs.push(rpc);
         Ok(())
-    }
-}
-
-/// Resolves the names in an RPC's options.
-struct Builder<'a> {
-    schema: &'a Schema,
-    method: &'a MethodDescriptor,
-    input: MessageId,
-    output: MessageId,
-}
-
-impl Builder<'_> {
-    fn error(&self, what: impl std::fmt::Display) -> Error {
-        Error::Contract(format!("{}: {what}", self.method.full_name()))
-    }
-
-    fn rpc(&self, options: Options, docs: &Docs) -> Result<Rpc, Error> {
-        let service = self.method.parent_service();
-        let path = format!("/{}/{}", service.full_name(), self.method.name());
-        let success = match options.rest.success_status {
-            0 => 200,
-            status => u16::try_from(status)
-                .ok()
-                .filter(|status| (200..300).contains(status))
-                .ok_or_else(|| self.error(format!("success_status {status} is no HTTP status of success")))?,
-        };
-        Ok(Rpc {
-            service: service.full_name().to_owned(),
-            name: self.method.name().to_owned(),
-            doc: docs.of(&service.parent_file(), self.method.path()).to_owned(),
-            path: PathAndQuery::try_from(path).map_err(|error| self.error(error))?,
-            input: self.input,
-            output: self.output,
-            bindings: options.rules.iter().map(|rule| self.binding(rule)).collect::<Result<_, _>>()?,
-            target: self.target(options.route.as_ref())?,
-            repeatable: options.repeatable,
-            success,
-            ok_when: self.ok_when(&options.rest.ok_when)?,
-            needs_user: !matches!(options.access.permission(), Permission::Public | Permission::Certificate),
-        })
-    }
-
-    fn binding(&self, rule: &Rule) -> Result<Binding, Error> {
-        let template = Template::parse(&rule.template)?;
-        let vars: Vec<FieldPath> = template.variables().map(|name| self.variable(name)).collect::<Result<_, _>>()?;
-        let body = match rule.body.as_str() {
-            "" => Body::None,
-            "*" => Body::Whole,
-            name => Body::Field(self.index(self.input, name)?),
-        };
-        let response_body = match rule.response_body.as_str() {
-            "" => None,
-            name => Some(self.index(self.output, name)?),
-        };
-        let spell =
-            |name: &str| self.schema.path(self.input, name).map_or_else(String::new, |path| self.schema.spell(&path));
-        let shown = template.shown(spell);
-        Ok(Binding { method: rule.method.clone(), template, vars, body, response_body, shown })
-    }
-
-    fn index(&self, message: MessageId, name: &str) -> Result<usize, Error> {
-        self.schema.message(message).by_name(name).ok_or_else(|| self.error(format!("there is no field {name:?}")))
-    }
-
-    fn variable(&self, name: &str) -> Result<FieldPath, Error> {
-        let path = self.schema.path(self.input, name);
-        let path = path.ok_or_else(|| self.error(format!("there is no field {name:?}")))?;
-        match self.schema.target(&path) {
-            Some(field)
-                if !matches!(field.kind, Kind::Message(_)) && matches!(field.shape, Shape::Plain | Shape::Optional) =>
-            {
-                Ok(path)
-            }
-            _ => Err(self.error(format!("the field {name:?} cannot be a path variable"))),
-        }
-    }
-
-    fn ok_when(&self, name: &str) -> Result<Option<u32>, Error> {
-        if name.is_empty() {
-            return Ok(None);
-        }
-        let field = &self.schema.message(self.output).fields[self.index(self.output, name)?];
-        if field.kind == Kind::Bool {
-            Ok(Some(field.number))
-        } else {
-            Err(self.error("ok_when must name a bool field"))
-        }
-    }
-
-    fn target(&self, route: Option<&route::Target>) -> Result<Target, Error> {
-        Ok(match route {
-            None | Some(route::Target::AnyStore(false) | route::Target::AnyHub(false)) => Target::Any,
-            Some(route::Target::AnyStore(true)) => Target::AnyStore,
-            Some(route::Target::AnyHub(true)) => Target::AnyHub,
-            Some(route::Target::StoreField(name)) => {
-                Target::Store(self.target_field(name, |kind| kind == Kind::String)?)
-            }
-            Some(route::Target::RegionField(name)) => {
-                Target::Region(self.target_field(name, |kind| kind == Kind::String)?)
-            }
-            Some(route::Target::NumberField(name)) => Target::Number(self.target_field(name, |kind| {
-                matches!(kind, Kind::Int32 | Kind::Int64 | Kind::Uint32 | Kind::Uint64 | Kind::Sint32 | Kind::Sint64)
-            })?),
-        })
-    }
-
-    fn target_field(&self, name: &str, fits: impl Fn(Kind) -> bool) -> Result<TargetField, Error> {
-        let field = &self.schema.message(self.input).fields[self.index(self.input, name)?];
-        if !fits(field.kind) || !matches!(field.shape, Shape::Plain | Shape::Optional) {
-            return Err(self.error(format!("the field {name:?} cannot decide the route")));
-        }
-        let zigzag = matches!(field.kind, Kind::Sint32 | Kind::Sint64);
-        Ok(TargetField { number: field.number, json: field.json.to_string(), zigzag })
     }
 }
 
@@ -260,3 +151,6 @@ fn retired(line: &str, rpc: &str) -> Result<Retired, Error> {
     let method = method.parse().map_err(|_| problem())?;
     Ok(Retired { method, template: Template::parse(template)?, rpc: rpc.to_owned() })
 }
+
+#[cfg(test)]
+mod tests;

@@ -41,6 +41,8 @@ pub(crate) enum Body {
     Whole,
     /// It is the field with this index.
     Field(usize),
+    /// Its bytes, as they came, are the field with this index.
+    Raw(usize),
 }
 
 /// A request as HTTP brings it.
@@ -49,7 +51,7 @@ pub(crate) struct Input<'a> {
     pub(crate) body_is: Body,
     pub(crate) body: &'a [u8],
     pub(crate) query: Option<&'a str>,
-    /// Path variables, decoded. They win over everything else.
+    /// Path variables, decoded, and headers that fill fields. They win over everything else.
     pub(crate) vars: &'a [(&'a FieldPath, Cow<'a, str>)],
 }
 
@@ -57,7 +59,7 @@ pub(crate) struct Input<'a> {
 pub(crate) fn decode(schema: &Schema, id: MessageId, input: &Input<'_>) -> Result<Vec<u8>, Fault> {
     let mut decoder = Decoder {
         schema,
-        reader: Reader::new(if input.body_is == Body::None { b"" } else { input.body })?,
+        reader: Reader::new(if input.body_is_json() { input.body } else { b"" })?,
         path: Vec::new(),
         problems: Vec::new(),
         out: Vec::with_capacity(input.body.len() + 64),
@@ -66,7 +68,12 @@ pub(crate) fn decode(schema: &Schema, id: MessageId, input: &Input<'_>) -> Resul
     if input.body_is != Body::Whole {
         decoder.query(id, input);
     }
-    decoder.body(id, input)?;
+    match input.body_is {
+        Body::Raw(index) if !input.body.is_empty() => {
+            wire::put_bytes(&mut decoder.out, schema.message(id).fields[index].number, input.body);
+        }
+        _ => decoder.body(id, input)?,
+    }
     for (path, value) in input.vars {
         decoder.text(path, Token::Text(value.clone()));
     }
@@ -91,7 +98,7 @@ struct Decoder<'s, 'a> {
 
 impl<'s, 'a> Decoder<'s, 'a> {
     fn body(&mut self, id: MessageId, input: &Input<'_>) -> Result<(), Malformed> {
-        if input.body_is == Body::None || self.reader.peek().is_none() {
+        if !input.body_is_json() || self.reader.peek().is_none() {
             return Ok(());
         }
         match input.body_is {
@@ -305,8 +312,13 @@ impl<'s, 'a> Decoder<'s, 'a> {
 }
 
 impl Input<'_> {
+    fn body_is_json(&self) -> bool {
+        matches!(self.body_is, Body::Whole | Body::Field(_))
+    }
+
     fn body_is_field(&self, path: &FieldPath) -> bool {
-        matches!((self.body_is, path.0.first()), (Body::Field(body), Some((_, index))) if body == *index)
+        let first = path.0.first().map(|(_, index)| *index);
+        matches!(self.body_is, Body::Field(body) | Body::Raw(body) if first == Some(body))
     }
 }
 

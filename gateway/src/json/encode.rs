@@ -220,6 +220,10 @@ impl<'s, 'a> Encoder<'s, 'a> {
                 // A value newer than this gateway's contract.
                 None => self.number(value as i32),
             },
+            (Kind::NumberOrWord, Raw::Bytes(bytes)) => match std::str::from_utf8(bytes).map_err(|_| Broken)? {
+                digits if scalar::is_plain_number(digits) => self.out.extend_from_slice(bytes),
+                word => self.number(word),
+            },
             (Kind::String, Raw::Bytes(bytes)) => self.number(std::str::from_utf8(bytes).map_err(|_| Broken)?),
             (Kind::Bytes, Raw::Bytes(bytes)) => {
                 self.out.push(b'"');
@@ -242,7 +246,7 @@ impl<'s, 'a> Encoder<'s, 'a> {
         match kind {
             Kind::Double | Kind::Float => self.out.extend_from_slice(b"0.0"),
             Kind::Bool => self.out.extend_from_slice(b"false"),
-            Kind::String | Kind::Bytes => self.out.extend_from_slice(b"\"\""),
+            Kind::String | Kind::NumberOrWord | Kind::Bytes => self.out.extend_from_slice(b"\"\""),
             Kind::Enum(_) => self.scalar(kind, Raw::Varint(0))?,
             Kind::Timestamp | Kind::Message(_) => self.out.extend_from_slice(b"null"),
             _ => self.out.push(b'0'),

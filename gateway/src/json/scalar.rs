@@ -1,5 +1,7 @@
 //! One scalar value: from JSON or from text (a query parameter, a path variable, a map key) to wire bytes.
 
+use codepop_shared::number;
+
 use super::{
     Kind, Schema,
     reader::Token,
@@ -9,6 +11,9 @@ use super::{
 
 /// Texts for numbers longer than this are refused: no number of 64 bits needs more.
 const NUMBER_CHARS_MAX: usize = 64;
+
+/// 2^53 - 1 has so many digits.
+const EXACT_DIGITS_MAX: usize = 16;
 
 /// Whole numbers up to here are exact as floating point.
 const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
@@ -41,7 +46,7 @@ pub(crate) fn put_bare(schema: &Schema, kind: Kind, token: &Token<'_>, out: &mut
         Kind::Sfixed32 => out.extend(whole::<i32>(token)?.to_le_bytes()),
         Kind::Sfixed64 => out.extend(whole::<i64>(token)?.to_le_bytes()),
         Kind::Bool => out.push(u8::from(boolean(token)?)),
-        Kind::String => put_sized(out, text(token)?.as_bytes()),
+        Kind::String | Kind::NumberOrWord => put_sized(out, text_or_number(token)?.as_bytes()),
         Kind::Bytes => put_sized(out, &base64(text(token)?)?),
         Kind::Enum(id) => {
             let words = schema.words(id);
@@ -67,7 +72,7 @@ fn wire_type(kind: Kind) -> u32 {
     match kind {
         Kind::Double | Kind::Fixed64 | Kind::Sfixed64 => 1,
         Kind::Float | Kind::Fixed32 | Kind::Sfixed32 => 5,
-        Kind::String | Kind::Bytes | Kind::Timestamp | Kind::Message(_) => 2,
+        Kind::String | Kind::NumberOrWord | Kind::Bytes | Kind::Timestamp | Kind::Message(_) => 2,
         _ => 0,
     }
 }
@@ -160,6 +165,20 @@ fn text<'t>(token: &'t Token<'_>) -> Result<&'t str, String> {
     }
 }
 
+/// A text, or a number as it was written: the app sends some numbers where texts belong, and the old server took them.
+fn text_or_number<'t>(token: &'t Token<'_>) -> Result<&'t str, String> {
+    match token {
+        Token::Number(digits) => Ok(digits),
+        _ => text(token),
+    }
+}
+
+/// Whether a text can be written as a JSON number that every reader holds exactly and writes back alike.
+pub(crate) fn is_plain_number(text: &str) -> bool {
+    let digits = (1..=EXACT_DIGITS_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits && (text == "0" || !text.starts_with('0')) && text.parse().is_ok_and(|value: i64| value <= number::MAX)
+}
+
 /// Both alphabets, with or without padding.
 fn base64(text: &str) -> Result<Vec<u8>, String> {
     let problem = || "must be base64".to_owned();
@@ -232,6 +251,18 @@ mod tests {
         }
         for text in ["NaN", "inf", "Infinity", "1e999", ""] {
             assert!(double(&Token::Text(text.into())).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn plain_numbers_are_known() {
+        for text in ["0", "7", "104200017", "9007199254740991"] {
+            assert!(is_plain_number(text), "{text}");
+        }
+        for text in
+            ["", "none", "00431", "-1", "+1", "1.0", "1e3", " 1", "9007199254740992", "99999999999999999999", "\u{661}"]
+        {
+            assert!(!is_plain_number(text), "{text}");
         }
     }
 

@@ -11,6 +11,9 @@ use crate::contract::{Error, docs::Docs};
 /// Field numbers below this are found by index; the others by binary search.
 const DENSE_NUMBERS: u32 = 256;
 
+/// The option of a text field that may hold a number.
+const NUMBER_OR_WORD: &str = "codepop.options.v1.number_or_word";
+
 /// No field.
 const NONE: u16 = u16::MAX;
 
@@ -39,6 +42,8 @@ pub(crate) enum Kind {
     Sfixed64,
     Bool,
     String,
+    /// A text that is written as a number when it holds a whole one.
+    NumberOrWord,
     Bytes,
     Enum(EnumId),
     /// `google.protobuf.Timestamp`, written as text.
@@ -105,7 +110,7 @@ pub(crate) struct Schema {
 impl Kind {
     /// Whether lists of it may be packed.
     pub(crate) fn is_packable(self) -> bool {
-        !matches!(self, Self::String | Self::Bytes | Self::Timestamp | Self::Message(_))
+        !matches!(self, Self::String | Self::NumberOrWord | Self::Bytes | Self::Timestamp | Self::Message(_))
     }
 }
 
@@ -199,6 +204,9 @@ impl Schema {
             }
             _ => (self.kind(field, docs)?, shape(field)),
         };
+        if kind != Kind::NumberOrWord && is_number_or_word(field) {
+            return Err(Error::Contract(format!("{}: number_or_word is for text fields", field.full_name())));
+        }
         let json = json_name(field);
         Ok(Field {
             number: field.number(),
@@ -230,6 +238,7 @@ impl Schema {
             ProtoKind::Sfixed32 => Kind::Sfixed32,
             ProtoKind::Sfixed64 => Kind::Sfixed64,
             ProtoKind::Bool => Kind::Bool,
+            ProtoKind::String if is_number_or_word(field) => Kind::NumberOrWord,
             ProtoKind::String => Kind::String,
             ProtoKind::Bytes => Kind::Bytes,
             ProtoKind::Enum(words) => Kind::Enum(self.add_enum(&words)),
@@ -285,6 +294,11 @@ impl Schema {
             path.0.iter().map(|(message, index)| &*self.message(*message).fields[*index].json).collect();
         names.join(".")
     }
+}
+
+fn is_number_or_word(field: &FieldDescriptor) -> bool {
+    let extension = field.parent_pool().get_extension_by_name(NUMBER_OR_WORD);
+    extension.is_some_and(|extension| field.options().get_extension(&extension).as_bool() == Some(true))
 }
 
 fn shape(field: &FieldDescriptor) -> Shape {

@@ -107,6 +107,38 @@ fn what_the_app_sends_is_accepted() {
 }
 
 #[test]
+fn numbers_for_texts_are_their_text() {
+    let written = through("Everything", &json!({"string": 5, "texts": [1.50, "b"], "left": -7}));
+    assert_eq!((&written["string"], &written["left"]), (&json!("5"), &json!("-7")));
+    assert_eq!(written["texts"], json!(["1.5", "b"]));
+    for number in ["104200017.0", "1e3", "0"] {
+        let contract = contract();
+        let bytes = read(contract, "Everything", &format!("{{\"string\": {number}}}")).unwrap();
+        assert_eq!(write(contract, "Everything", &bytes)["string"], *number, "as it was written");
+    }
+}
+
+#[test]
+fn some_texts_are_numbers_when_they_can_be() {
+    let cases = [
+        (json!(104_200_017), json!(104_200_017)),
+        (json!("104200017"), json!(104_200_017)),
+        (json!("none"), json!("none")),
+        (json!("00431"), json!("00431")),
+        (json!(9_007_199_254_740_991_i64), json!(9_007_199_254_740_991_i64)),
+        (json!("9007199254740992"), json!("9007199254740992")),
+        (json!(-1), json!("-1")),
+        (json!(""), json!("")),
+    ];
+    for (sent, expected) in cases {
+        let written = through("Everything", &json!({"ticket": sent, "tickets": [sent, "x"], "maybe_ticket": null}));
+        assert_eq!((&written["ticket"], &written["maybe_ticket"]), (&expected, &Value::Null), "{sent}");
+        assert_eq!(written["tickets"], json!([expected, "x"]));
+    }
+    assert_eq!(write(contract(), "Everything", &[])["ticket"], json!(""));
+}
+
+#[test]
 fn wrong_values_are_named() {
     assert_eq!(problem("int32", json!(1.5)), "must be a whole number");
     assert_eq!(problem("int32", json!(2147483648_i64)), "must be a whole number from -2147483648 to 2147483647");
@@ -116,7 +148,10 @@ fn wrong_values_are_named() {
     assert_eq!(problem("double", json!(true)), "must be a number");
     assert_eq!(problem("float", json!(1e300)), "is a larger number than can be held");
     assert_eq!(problem("bool", json!(1)), "must be true or false");
-    assert_eq!(problem("string", json!(5)), "must be a text");
+    assert_eq!(problem("string", json!(true)), "must be a text");
+    assert_eq!(problem("texts", json!({})), "must be a list");
+    assert_eq!(problem("int64", json!("")), "must be a whole number");
+    assert_eq!(problem("double", json!("")), "must be a number");
     assert_eq!(problem("bytes", json!("?")), "must be base64");
     assert_eq!(problem("kind", json!("POEM")), "must be one of NOVEL, HISTORY");
     assert_eq!(problem("kind", json!("novel")), "must be one of NOVEL, HISTORY");
@@ -131,7 +166,7 @@ fn wrong_values_are_named() {
 #[test]
 fn all_wrong_fields_are_named_in_the_json_spelling() {
     let body = json!({
-        "FarOut": "x", "texts": ["a", 1, null], "books": [{}, {"BookID": "x", "page_count": 1.5}],
+        "FarOut": "x", "texts": ["a", true, null], "books": [{}, {"BookID": "x", "page_count": 1.5}],
         "counts": {"a": "b"}, "shelf": {"x": {}}, "inner": {"inner": {"bool": 0}}, "left": "l", "right": 1,
     });
     let found = problems("Everything", &body.to_string());

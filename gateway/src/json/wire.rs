@@ -100,6 +100,13 @@ pub(crate) fn put_tag(out: &mut Vec<u8>, number: u32, wire: u32) {
     put_varint(out, u64::from(number << 3 | wire));
 }
 
+/// Writes a record of bytes.
+pub(crate) fn put_bytes(out: &mut Vec<u8>, number: u32, bytes: &[u8]) {
+    put_tag(out, number, 2);
+    put_varint(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
+}
+
 /// Opens a record whose length is not known yet; [`close`] it with the value returned.
 pub(crate) fn open(out: &mut Vec<u8>, number: u32) -> usize {
     put_tag(out, number, 2);

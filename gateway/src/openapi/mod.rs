@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::contract::Contract;
+use crate::{contract::Contract, server::SESSION_COOKIE};
 
 /// The page.
 pub(crate) fn page(contract: &Contract) -> Value {
@@ -29,6 +29,13 @@ pub(crate) fn page(contract: &Contract) -> Value {
                     "type": "http",
                     "scheme": "bearer",
                     "description": "The token of a log-in, as `Bearer …` or `Token …`.",
+                },
+                "session": {
+                    "type": "apiKey",
+                    "in": "cookie",
+                    "name": SESSION_COOKIE,
+                    "description": "The session that answers set by themselves. It counts only without the header \
+                        Origin or with an allowed one, and for other methods than GET only with JSON or without a body.",
                 },
             },
         },

@@ -9,6 +9,10 @@ use crate::{
     json::{Body, Kind, Shape, schema::Field},
 };
 
+/// What a key is for.
+const KEY_DOC: &str =
+    "A key of the client's own making. The request is carried out once, however often it is sent with it.";
+
 /// The operation of an RPC's binding.
 pub(super) fn operation(contract: &Contract, rpc: &Rpc, index: usize) -> Value {
     let binding = &rpc.bindings[index];
@@ -21,13 +25,20 @@ pub(super) fn operation(contract: &Contract, rpc: &Rpc, index: usize) -> Value {
         "description": rpc.doc,
         "parameters": parameters(contract, rpc, binding),
         "responses": responses(contract, rpc, binding),
-        // Without a token where none is needed; it is looked at nevertheless.
-        "security": if rpc.needs_user { json!([{"token": []}]) } else { json!([{}, {"token": []}]) },
+        "security": security(rpc),
     });
     if let Some(body) = request_body(contract, rpc, binding) {
         operation["requestBody"] = body;
     }
     operation
+}
+
+/// Without a session where none is needed; it is looked at nevertheless.
+fn security(rpc: &Rpc) -> Value {
+    match rpc.needs_session {
+        true => json!([{"token": []}, {"session": []}]),
+        false => json!([{}, {"token": []}, {"session": []}]),
+    }
 }
 
 fn summary<'a>(doc: &'a str, name: &'a str) -> &'a str {
@@ -43,6 +54,15 @@ fn parameters(contract: &Contract, rpc: &Rpc, binding: &Binding) -> Vec<Value> {
             let value = schema::of_kind(schema, field.kind);
             parameters.push(parameter(&schema.spell(var), "path", true, value, &field.doc));
         }
+    }
+    for (name, path) in &rpc.headers {
+        if let Some(field) = schema.target(path) {
+            parameters.push(parameter(name.as_str(), "header", false, schema::of_kind(schema, field.kind), &field.doc));
+        }
+    }
+    if !rpc.repeatable {
+        let text = json!({"type": "string", "minLength": 1, "maxLength": 255});
+        parameters.push(parameter("Idempotency-Key", "header", false, text, KEY_DOC));
     }
     if binding.body == Body::Whole {
         return parameters;
@@ -62,7 +82,9 @@ fn parameters(contract: &Contract, rpc: &Rpc, binding: &Binding) -> Vec<Value> {
 /// The request's fields that neither the path nor the body fills.
 fn remaining<'c>(contract: &'c Contract, rpc: &Rpc, binding: &Binding) -> Vec<&'c Field> {
     let taken = |index: usize| {
-        binding.body == Body::Field(index) || binding.vars.iter().any(|var| var.0.len() == 1 && var.0[0].1 == index)
+        let mut filled = binding.vars.iter().chain(rpc.headers.iter().map(|(_, field)| field));
+        matches!(binding.body, Body::Field(body) | Body::Raw(body) if body == index)
+            || filled.any(|var| var.0.len() == 1 && var.0[0].1 == index)
     };
     let fields = contract.schema.message(rpc.input).fields.iter().enumerate();
     fields.filter(|(index, _)| !taken(*index)).map(|(_, field)| field).collect()
@@ -76,8 +98,9 @@ fn request_body(contract: &Contract, rpc: &Rpc, binding: &Binding) -> Option<Val
     let message = contract.schema.message(rpc.input);
     let content = match binding.body {
         Body::None => return None,
+        Body::Raw(_) => return Some(json!({"required": false, "content": {"*/*": {"schema": {}}}})),
         Body::Field(index) => schema::of_field(&contract.schema, &message.fields[index]),
-        Body::Whole if binding.vars.is_empty() => schema::reference(message),
+        Body::Whole if binding.vars.is_empty() && rpc.headers.is_empty() => schema::reference(message),
         Body::Whole => schema::object_of(&contract.schema, message, &remaining(contract, rpc, binding), false),
     };
     Some(json!({"required": false, "content": {"application/json": {"schema": content}}}))
@@ -93,6 +116,10 @@ fn responses(contract: &Contract, rpc: &Rpc, binding: &Binding) -> Map<String, V
     };
     let success = match rpc.success {
         204 => json!({"description": doc}),
+        // Each event has one message in its data.
+        _ if rpc.is_stream => json!({"description": doc, "content": {"text/event-stream": {"schema": {
+            "type": "string", "contentMediaType": "application/json", "contentSchema": content,
+        }}}}),
         _ => json!({"description": doc, "content": {"application/json": {"schema": content}}}),
     };
     if rpc.ok_when.is_some() {
@@ -109,14 +136,17 @@ fn responses(contract: &Contract, rpc: &Rpc, binding: &Binding) -> Map<String, V
 /// The error statuses that are worth naming.
 fn errors(rpc: &Rpc, binding: &Binding) -> Vec<u16> {
     let mut errors = vec![400, 401];
-    if rpc.needs_user {
+    if rpc.needs_session {
         errors.push(403);
     }
     if !binding.vars.is_empty() {
         errors.push(404);
     }
     if binding.method != Method::GET && binding.body != Body::None {
-        errors.extend([413, 415]);
+        errors.push(413);
+    }
+    if matches!(binding.body, Body::Whole | Body::Field(_)) {
+        errors.push(415);
     }
     errors.extend([429, 503, 504]);
     errors

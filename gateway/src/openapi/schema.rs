@@ -112,6 +112,7 @@ pub(super) fn of_kind(schema: &Schema, kind: Kind) -> Value {
         Kind::Uint64 | Kind::Fixed64 => json!({"type": "integer", "minimum": 0, "maximum": u64::MAX}),
         Kind::Bool => json!({"type": "boolean"}),
         Kind::String => json!({"type": "string"}),
+        Kind::NumberOrWord => json!({"type": ["integer", "string"]}),
         Kind::Bytes => json!({"type": "string", "contentEncoding": "base64"}),
         Kind::Timestamp => json!({"type": "string", "format": "date-time"}),
         Kind::Enum(id) => json!({"type": "string", "enum": schema.words(id).allowed}),

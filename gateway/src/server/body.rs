@@ -13,27 +13,19 @@ use super::problem::Problem;
 /// Largest body: more than any form of the app, small enough that thousands fit into memory.
 pub(crate) const BODY_BYTES_MAX: usize = 1024 * 1024;
 
+/// Largest body that is passed on as it came; what is signed as a whole is small.
+const RAW_BYTES_MAX: usize = 64 * 1024;
+
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Reads a whole JSON body; an empty one needs no type.
-pub(crate) async fn read<B>(headers: &HeaderMap, body: B) -> Result<Bytes, Problem>
+pub(crate) async fn read_json<B>(headers: &HeaderMap, body: B) -> Result<Bytes, Problem>
 where
     B: Body<Data = Bytes>,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    if body.is_end_stream() {
-        return Ok(Bytes::new());
-    }
-    if body.size_hint().lower() > BODY_BYTES_MAX as u64 {
-        return Err(too_large());
-    }
-    let collected = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, BODY_BYTES_MAX).collect()).await;
-    let bytes = match collected.map_err(|_| Problem::body_too_slow())? {
-        Ok(collected) => collected.to_bytes(),
-        Err(error) if error.is::<LengthLimitError>() => return Err(too_large()),
-        Err(_) => return Err(Problem::new(Code::Malformed, "The body broke off.")),
-    };
+    let bytes = read(body, BODY_BYTES_MAX).await?;
     if !bytes.is_empty() && !is_json(headers) {
         let detail = "The body must be JSON in UTF-8, with the header Content-Type: application/json.";
         return Err(Problem::new(Code::UnsupportedMediaType, detail));
@@ -41,12 +33,37 @@ where
     Ok(bytes)
 }
 
-fn too_large() -> Problem {
-    Problem::new(Code::TooLarge, format!("The body may have {BODY_BYTES_MAX} bytes at most."))
+/// Reads a whole body of any type.
+pub(crate) async fn read_raw<B>(body: B) -> Result<Bytes, Problem>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    read(body, RAW_BYTES_MAX).await
+}
+
+async fn read<B>(body: B, most: usize) -> Result<Bytes, Problem>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let too_large = || Problem::new(Code::TooLarge, format!("The body may have {most} bytes at most."));
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    if body.size_hint().lower() > most as u64 {
+        return Err(too_large());
+    }
+    let collected = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, most).collect()).await;
+    match collected.map_err(|_| Problem::body_too_slow())? {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
+        Err(_) => Err(Problem::new(Code::Malformed, "The body broke off.")),
+    }
 }
 
 /// Whether the content type is `application/json` or `application/…+json`, in UTF-8.
-fn is_json(headers: &HeaderMap) -> bool {
+pub(super) fn is_json(headers: &HeaderMap) -> bool {
     let Some(value) = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()) else { return false };
     let mut parts = value.split(';').map(str::trim);
     let essence = parts.next().unwrap_or_default().to_ascii_lowercase();
@@ -69,7 +86,7 @@ mod tests {
         let endless = http_body_util::StreamBody::new(futures::stream::pending::<
             Result<http_body::Frame<Bytes>, std::io::Error>,
         >());
-        let problem = read(&HeaderMap::new(), endless).await.unwrap_err();
+        let problem = read_json(&HeaderMap::new(), endless).await.unwrap_err();
         assert_eq!(problem.into_response("id").status(), 408);
     }
 

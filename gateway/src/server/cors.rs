@@ -7,7 +7,8 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, request
 use http_body_util::Full;
 
 /// Headers that a page may send.
-const ALLOWED_HEADERS: &str = "authorization, content-type, x-codepop-store, x-request-id, x-request-timeout";
+const ALLOWED_HEADERS: &str =
+    "authorization, content-type, idempotency-key, x-codepop-store, x-request-id, x-request-timeout";
 
 /// Headers of an answer that a page may read.
 const EXPOSED_HEADERS: &str = "x-request-id, retry-after";
@@ -34,7 +35,7 @@ impl AllowedOrigins {
     }
 
     /// The request's origin, if it is on the list.
-    fn allowed<'h>(&self, headers: &'h HeaderMap) -> Option<&'h HeaderValue> {
+    pub(crate) fn allowed<'h>(&self, headers: &'h HeaderMap) -> Option<&'h HeaderValue> {
         headers.get(header::ORIGIN).filter(|origin| self.0.contains(*origin))
     }
 

@@ -1,6 +1,6 @@
 //! What a request's headers say: who asks, by which id, how long the answer may take, and which store is preferred.
 
-use std::{net::IpAddr, time::Duration};
+use std::time::Duration;
 
 use codepop_shared::{Code, Failure};
 use http::{HeaderMap, HeaderValue, header};
@@ -17,6 +17,12 @@ pub(crate) const REQUEST_ID: &str = "x-request-id";
 
 /// The header, or cookie, with the store that the client would like.
 const PREFERRED_STORE: &str = "x-codepop-store";
+
+/// The header, and metadata, under which a node carries a request out only once.
+pub(crate) const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// Longest idempotency key.
+const IDEMPOTENCY_KEY_MAX: usize = 255;
 
 /// The client's id for the request, or a new one.
 pub(crate) fn request_id(headers: &HeaderMap) -> HeaderValue {
@@ -69,76 +75,34 @@ pub(crate) fn deadline(headers: &HeaderMap) -> Result<Duration, Failure> {
 /// The store that the client would like to answer, by header or cookie.
 pub(crate) fn preferred_store(headers: &HeaderMap) -> Option<Uuid> {
     let by_header = headers.get(PREFERRED_STORE).and_then(|value| value.to_str().ok());
-    by_header.or_else(|| cookie(headers, PREFERRED_STORE)).and_then(|text| Uuid::parse_str(text.trim()).ok())
-}
-
-fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
-    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    cookies
-        .flat_map(|line| line.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .find_map(|(key, value)| key.eq_ignore_ascii_case(name).then_some(value))
-}
-
-/// Addresses whose word about their clients is believed: single ones and networks.
-#[derive(Clone, Debug, Default)]
-pub struct TrustedProxies(Vec<(IpAddr, u8)>);
-
-impl TrustedProxies {
-    /// Reads a list like `10.0.0.1, 192.168.0.0/16`.
-    ///
-    /// # Errors
-    ///
-    /// Names the first entry that is no address.
-    pub fn parse(list: &str) -> Result<Self, String> {
-        let entries = list.split(',').map(str::trim).filter(|entry| !entry.is_empty());
-        entries.map(network).collect::<Result<_, _>>().map(Self)
-    }
-
-    fn contains(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
-        self.0.iter().any(|(network, bits)| shares_prefix(*network, address, *bits))
-    }
-
-    /// The client's address: the connection's, or what trusted proxies say it is.
-    pub(crate) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-        let mut client = peer.to_canonical();
-        let said: Vec<&str> = headers
-            .get_all("x-forwarded-for")
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|line| line.split(','))
-            .collect();
-        // From the last: each trusted proxy vouches for the address before its own.
-        for hop in said.iter().rev() {
-            if !self.contains(client) {
-                break;
-            }
-            match hop.trim().parse::<IpAddr>() {
-                Ok(address) => client = address.to_canonical(),
-                Err(_) => break,
-            }
-        }
-        client
+    match by_header {
+        Some(text) => Uuid::parse_str(text.trim()).ok(),
+        None => store_cookie(headers),
     }
 }
 
-fn network(entry: &str) -> Result<(IpAddr, u8), String> {
-    let problem = || format!("{entry:?} is no address like 10.0.0.1 or 10.0.0.0/8");
-    let (address, bits) = entry.split_once('/').map_or((entry, None), |(address, bits)| (address, Some(bits)));
-    let address: IpAddr = address.parse().map_err(|_| problem())?;
-    let longest = if address.is_ipv4() { 32 } else { 128 };
-    let bits = bits.map_or(Ok(longest), str::parse).map_err(|_| problem())?;
-    if bits <= longest { Ok((address, bits)) } else { Err(problem()) }
+/// The store in the cookie.
+pub(super) fn store_cookie(headers: &HeaderMap) -> Option<Uuid> {
+    let (_, text) = cookies(headers).find(|(name, _)| name.eq_ignore_ascii_case(PREFERRED_STORE))?;
+    Uuid::parse_str(text.trim()).ok()
 }
 
-fn shares_prefix(network: IpAddr, address: IpAddr, bits: u8) -> bool {
-    let differ = |a: u128, b: u128, width: u32| (a ^ b).checked_shr(width - u32::from(bits)).unwrap_or(0) != 0;
-    match (network, address) {
-        (IpAddr::V4(a), IpAddr::V4(b)) => !differ(u128::from(a.to_bits()), u128::from(b.to_bits()), 32),
-        (IpAddr::V6(a), IpAddr::V6(b)) => !differ(a.to_bits(), b.to_bits(), 128),
-        _ => false,
+/// Names and values of all cookies.
+pub(super) fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
+    let lines = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='))
+}
+
+/// The key under which the request is to be carried out only once.
+pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<HeaderValue>, Failure> {
+    let mut keys = headers.get_all(IDEMPOTENCY_KEY).iter();
+    let Some(key) = keys.next() else { return Ok(None) };
+    let is_printable = |key: &str| (1..=IDEMPOTENCY_KEY_MAX).contains(&key.len());
+    if keys.next().is_none() && key.to_str().is_ok_and(is_printable) {
+        return Ok(Some(key.clone()));
     }
+    let problem = format!("must be given once and have 1 to {IDEMPOTENCY_KEY_MAX} printable ASCII characters");
+    Err(Failure::invalid("Idempotency-Key", problem))
 }
 
 #[cfg(test)]
@@ -184,25 +148,25 @@ mod tests {
     }
 
     #[test]
+    fn idempotency_keys_are_checked() {
+        assert_eq!(idempotency_key(&HeaderMap::new()).unwrap(), None);
+        for good in ["a", "0192f0c1-2d3e-7abc-8def-0123456789ab", &"x".repeat(255)] {
+            assert_eq!(idempotency_key(&headers(IDEMPOTENCY_KEY, good)).unwrap().unwrap(), good);
+        }
+        for bad in ["", "\u{e9}", &"x".repeat(256)] {
+            let failure = idempotency_key(&headers(IDEMPOTENCY_KEY, bad)).unwrap_err();
+            assert_eq!(failure.fields[0].0, "Idempotency-Key", "{bad}");
+        }
+        let mut twice = headers(IDEMPOTENCY_KEY, "a");
+        twice.append(IDEMPOTENCY_KEY, HeaderValue::from_static("a"));
+        assert!(idempotency_key(&twice).is_err());
+    }
+
+    #[test]
     fn the_preferred_store_is_header_or_cookie() {
         let id = Uuid::now_v7();
         assert_eq!(preferred_store(&headers("x-codepop-store", &id.to_string())), Some(id));
         assert_eq!(preferred_store(&headers("cookie", &format!("a=b; X-CodePop-Store={id}"))), Some(id));
         assert_eq!(preferred_store(&headers("x-codepop-store", "logan")), None);
-    }
-
-    #[test]
-    fn forwarded_addresses_are_believed_from_proxies_only() {
-        let proxies = TrustedProxies::parse("10.0.0.0/8, ::1").unwrap();
-        let said = headers("x-forwarded-for", "6.6.6.6, 9.9.9.9, 10.1.1.1");
-        let client = |peer: &str| proxies.client(peer.parse().unwrap(), &said).to_string();
-        assert_eq!(client("10.0.0.1"), "9.9.9.9");
-        assert_eq!(client("::ffff:10.0.0.1"), "9.9.9.9");
-        assert_eq!(client("::1"), "9.9.9.9");
-        assert_eq!(client("11.0.0.1"), "11.0.0.1");
-        assert_eq!(TrustedProxies::default().client("10.0.0.1".parse().unwrap(), &said).to_string(), "10.0.0.1");
-        for bad in ["10.0.0", "10.0.0.0/33", "x", "::/129", "10.0.0.0/"] {
-            assert!(TrustedProxies::parse(bad).is_err(), "{bad}");
-        }
     }
 }

@@ -50,12 +50,12 @@ pub(super) async fn serve(gateway: Arc<Gateway>, listener: TcpListener, shutdown
             () = &mut shutdown => break,
         };
         let Some((stream, peer, permit)) = accepted else { continue };
-        let gateway = Arc::clone(&gateway);
+        let service_gateway = Arc::clone(&gateway);
         let spoken = Arc::new(Notify::new());
         let heard = Arc::clone(&spoken);
         let service = service_fn(move |request| {
             spoken.notify_one();
-            let gateway = Arc::clone(&gateway);
+            let gateway = Arc::clone(&service_gateway);
             async move { Ok::<_, Infallible>(gateway.handle(peer, request).await) }
         });
         let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
@@ -68,6 +68,7 @@ pub(super) async fn serve(gateway: Arc<Gateway>, listener: TcpListener, shutdown
         });
     }
     drop(listener);
+    gateway.stop.cancel();
     tracing::info!("shutting down; requests under way may finish");
     if tokio::time::timeout(SHUTDOWN_MAX, graceful.shutdown()).await.is_err() {
         tracing::warn!("some requests did not finish in time");

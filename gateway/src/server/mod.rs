@@ -2,22 +2,29 @@
 
 mod body;
 mod cors;
+mod events;
 mod handle;
 mod headers;
 mod listener;
 mod meters;
+mod places;
 mod problem;
+mod proxies;
+mod session;
 mod throttle;
 mod transcode;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::Method;
+use http::{Method, Response};
+use http_body_util::{Either, Full};
 use tokio::{net::TcpListener, sync::Semaphore};
+use tokio_util::sync::CancellationToken;
 
-pub use self::{cors::AllowedOrigins, headers::TrustedProxies};
-use self::{meters::Meters, throttle::Throttle};
+pub(crate) use self::session::COOKIE as SESSION_COOKIE;
+pub use self::{cors::AllowedOrigins, proxies::TrustedProxies};
+use self::{events::Events, meters::Meters, places::Places, throttle::Throttle};
 use crate::{
     contract::{self, Contract},
     openapi,
@@ -33,6 +40,9 @@ const HEALTH_PATH: &str = "/healthz";
 
 /// Requests under way at the same time; each may hold a body of 1 MiB.
 const REQUESTS_MAX: usize = 1024;
+
+/// An answer: whole, or a stream of events.
+type Answer = Response<Either<Full<Bytes>, Events>>;
 
 /// How the gateway serves.
 #[derive(Clone, Debug)]
@@ -59,7 +69,7 @@ pub enum Error {
 /// Everything that answers requests.
 #[derive(Debug)]
 pub struct Gateway {
-    contract: Contract,
+    contract: Arc<Contract>,
     router: Router,
     upstream: Upstream,
     openapi: Bytes,
@@ -67,6 +77,9 @@ pub struct Gateway {
     origins: AllowedOrigins,
     proxies: TrustedProxies,
     permits: Semaphore,
+    places: Places,
+    /// Cancelled when the gateway stops: streams would go on for ever.
+    stop: CancellationToken,
     meters: Meters,
 }
 
@@ -85,17 +98,19 @@ impl Gateway {
         Ok(Arc::new(Self {
             router,
             openapi: openapi.into(),
-            contract,
+            contract: Arc::new(contract),
             upstream: Upstream::spawn(config.upstream).await.map_err(Error::Nodes)?,
             throttle: Throttle::default(),
             origins: config.origins,
             proxies: config.proxies,
             permits: Semaphore::new(REQUESTS_MAX),
+            places: Places::default(),
+            stop: CancellationToken::new(),
             meters: Meters::default(),
         }))
     }
 
-    /// Serves until `shutdown`, then lets requests under way finish.
+    /// Serves until `shutdown`, then ends streams and lets requests under way finish.
     pub async fn serve(self: Arc<Self>, listener: TcpListener, shutdown: impl Future<Output = ()>) {
         listener::serve(self, listener, shutdown).await;
     }

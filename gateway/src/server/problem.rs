@@ -68,7 +68,8 @@ impl Problem {
         response
     }
 
-    fn body(&self, request_id: &str) -> Value {
+    /// The error as JSON.
+    pub(crate) fn body(&self, request_id: &str) -> Value {
         let failure = &self.failure;
         let mut body = Map::new();
         body.insert("error".to_owned(), title(failure.code).into());

@@ -91,7 +91,7 @@ fn make_room(entries: &mut HashMap<(IpAddr, usize), Entry>, now: Instant) {
 }
 
 /// Whoever has an IPv6 address has at least a /64 of them.
-fn network(client: IpAddr) -> IpAddr {
+pub(super) fn network(client: IpAddr) -> IpAddr {
     match client {
         IpAddr::V4(_) => client,
         IpAddr::V6(address) => IpAddr::V6((address.to_bits() >> 64 << 64).into()),

@@ -3,20 +3,25 @@
 use std::{
     borrow::Cow,
     net::IpAddr,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use codepop_shared::{Code, Failure};
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header, request::Parts};
-use http_body_util::Full;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, request::Parts};
+use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 
-use super::{Gateway, body, headers, problem::Problem};
+use super::{Answer, Gateway, body, events::Source, headers, places::Place, problem::Problem, session::Cookies};
 use crate::{
-    contract::{Binding, Rpc},
+    contract::{Binding, Contract, Rpc},
     json::{self, Body, Fault, Input, wire},
-    upstream::{Outgoing, grpc},
+    upstream::{
+        Messages, Outgoing, Refusal, Said,
+        grpc::{self, Content},
+        said::SESSION,
+    },
 };
 
 /// What is known of a request before anything of it is decoded.
@@ -25,10 +30,12 @@ pub(crate) struct Context {
     pub(crate) request_id: HeaderValue,
     pub(crate) client: IpAddr,
     pub(crate) received: Instant,
+    pub(crate) cookies: Cookies,
 }
 
 impl Gateway {
-    /// Answers a request for an RPC; `vars` are the values of the path's variables.
+    /// Answers a request for an RPC; `vars` are the values of the path's variables, and `said` becomes what the node
+    /// says beside its answer, also beside an error.
     pub(crate) async fn transcode(
         &self,
         (rpc_index, binding_index): (usize, usize),
@@ -36,31 +43,60 @@ impl Gateway {
         payload: Incoming,
         vars: Vec<Cow<'_, str>>,
         context: &Context,
-    ) -> Result<Response<Full<Bytes>>, Problem> {
+        said: &mut Said,
+    ) -> Result<Answer, Problem> {
         let rpc = &self.contract.rpcs[rpc_index];
         let binding = &rpc.bindings[binding_index];
         if let Some(pause) = self.throttle.pause(context.client, rpc_index, context.received) {
             return Err(throttled(pause));
         }
+        let place = rpc.is_stream.then(|| self.places.take(context.client)).transpose()?;
         let deadline = context.received + headers::deadline(&request.headers)?;
-        let metadata = metadata(&request.headers, context)?;
+        let metadata = metadata(rpc, &request.headers, context)?;
         let payload = match binding.body {
             Body::None => Bytes::new(),
-            _ => body::read(&request.headers, payload).await?,
+            Body::Raw(_) => body::read_raw(payload).await?,
+            Body::Whole | Body::Field(_) => body::read_json(&request.headers, payload).await?,
         };
         let message = self.decode(rpc, binding, request, &payload, vars)?;
         let outgoing = Outgoing {
             rpc,
             message: &message,
+            is_known_again: is_known_again(rpc, &metadata),
             call: grpc::Call { path: rpc.path.clone(), metadata, framed: grpc::frame(&message), deadline },
             preferred: headers::preferred_store(&request.headers),
         };
         let answer = self.upstream.call(&outgoing).await;
         self.count_login(rpc_index, &answer, context);
-        match answer {
-            Ok(answer) => self.encode(rpc, binding, &answer),
-            Err(failure) => Err(self.spelled(rpc, failure).into()),
+        let (content, heard) = match answer {
+            Ok(grpc::Answer { content, said }) => (Ok(content), said),
+            Err(Refusal { failure, said }) => (Err(self.spelled(rpc, failure)), said),
+        };
+        *said = heard;
+        match content? {
+            Content::Message(message) => self.encode(rpc, binding, &message),
+            Content::Stream(messages) => Ok(self.events((rpc_index, binding_index), *messages, context, place)),
         }
+    }
+
+    /// A stream of answers as server-sent events.
+    fn events(
+        &self,
+        (rpc, binding): (usize, usize),
+        messages: Messages,
+        context: &Context,
+        kept: Option<Place>,
+    ) -> Answer {
+        let contract = Arc::clone(&self.contract);
+        let write = move |message: &[u8]| {
+            let rpc = &contract.rpcs[rpc];
+            written(&contract, rpc, &rpc.bindings[binding], message)
+        };
+        let request_id = context.request_id.clone();
+        let write_error =
+            move |failure| Problem::from(failure).body(request_id.to_str().unwrap_or_default()).to_string();
+        let messages = messages.listen(Arc::clone(&self.contract), rpc);
+        Source { messages, write, write_error, stop: self.stop.clone() }.answer(kept).map(Either::Right)
     }
 
     fn decode(
@@ -71,7 +107,13 @@ impl Gateway {
         payload: &[u8],
         vars: Vec<Cow<'_, str>>,
     ) -> Result<Vec<u8>, Failure> {
-        let vars: Vec<_> = binding.vars.iter().zip(vars).collect();
+        let mut vars: Vec<_> = binding.vars.iter().zip(vars).collect();
+        for (name, field) in &rpc.headers {
+            let sent = request.headers.get(name).map_or(Ok(""), HeaderValue::to_str);
+            let text =
+                sent.map_err(|_| Failure::invalid(name.as_str(), "must have printable ASCII characters only"))?;
+            vars.push((field, Cow::Borrowed(text)));
+        }
         let input = Input { body_is: binding.body, body: payload, query: request.uri.query(), vars: &vars };
         json::decode(&self.contract.schema, rpc.input, &input).map_err(|fault| match fault {
             Fault::Malformed(at) => {
@@ -86,28 +128,24 @@ impl Gateway {
         })
     }
 
-    fn encode(&self, rpc: &Rpc, binding: &Binding, answer: &[u8]) -> Result<Response<Full<Bytes>>, Problem> {
+    fn encode(&self, rpc: &Rpc, binding: &Binding, answer: &[u8]) -> Result<Answer, Problem> {
         let is_ok = rpc.ok_when.is_some_and(|field| matches!(wire::last(answer, field), Some(wire::Raw::Varint(1..))));
         let status = if is_ok { 200 } else { rpc.success };
-        let mut response = Response::new(Full::default());
+        let mut response = Response::new(Either::Left(Full::default()));
         *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
         if status == 204 {
             return Ok(response);
         }
-        let text =
-            json::encode(&self.contract.schema, rpc.output, answer, binding.response_body).map_err(|broken| {
-                tracing::error!(rpc.path = %rpc.path, error = %broken, "a node's answer cannot be read");
-                Problem::new(Code::Internal, "The node's answer cannot be read.")
-            })?;
-        *response.body_mut() = Full::new(Bytes::from(text));
+        let text = written(&self.contract, rpc, binding, answer)?;
+        *response.body_mut() = Either::Left(Full::new(Bytes::from(text)));
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         Ok(response)
     }
 
-    fn count_login(&self, rpc: usize, answer: &Result<Bytes, Failure>, context: &Context) {
+    fn count_login(&self, rpc: usize, answer: &Result<grpc::Answer, Refusal>, context: &Context) {
         match answer {
             Ok(_) => self.throttle.succeeded(context.client, rpc),
-            Err(failure) if failure.code == Code::LoginFailed => {
+            Err(refusal) if refusal.failure.code == Code::LoginFailed => {
                 self.throttle.failed(context.client, rpc, Instant::now());
             }
             Err(_) => {}
@@ -125,14 +163,31 @@ impl Gateway {
     }
 }
 
-fn metadata(sent: &HeaderMap, context: &Context) -> Result<HeaderMap, Failure> {
+/// A node's message as JSON.
+fn written(contract: &Contract, rpc: &Rpc, binding: &Binding, message: &[u8]) -> Result<Vec<u8>, Failure> {
+    json::encode(&contract.schema, rpc.output, message, binding.response_body).map_err(|broken| {
+        tracing::error!(rpc.path = %rpc.path, error = %broken, "a node's answer cannot be read");
+        Failure::new(Code::Internal, "The node's answer cannot be read.")
+    })
+}
+
+fn metadata(rpc: &Rpc, sent: &HeaderMap, context: &Context) -> Result<HeaderMap, Failure> {
     let mut metadata = HeaderMap::with_capacity(8);
-    metadata.extend(headers::authorization(sent)?.map(|token| (header::AUTHORIZATION, token)));
+    metadata.extend(context.cookies.credentials(sent, rpc.lenient)?);
+    let key = headers::idempotency_key(sent)?;
+    metadata.extend(key.map(|key| (HeaderName::from_static(headers::IDEMPOTENCY_KEY), key)));
     metadata.insert(headers::REQUEST_ID, context.request_id.clone());
     if let Ok(client) = HeaderValue::try_from(context.client.to_string()) {
         metadata.insert("x-codepop-client", client);
     }
     Ok(metadata)
+}
+
+/// Whether the node tells by key and sender that it carried the request out before. A sender who is given a new session
+/// by each call is another one each time.
+fn is_known_again(rpc: &Rpc, metadata: &HeaderMap) -> bool {
+    let has_session = metadata.contains_key(header::AUTHORIZATION) || metadata.contains_key(SESSION);
+    metadata.contains_key(headers::IDEMPOTENCY_KEY) && (has_session || !rpc.begins_session)
 }
 
 fn throttled(pause: Duration) -> Problem {

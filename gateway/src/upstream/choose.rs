@@ -21,8 +21,9 @@ pub(crate) enum Wanted {
     Any,
     AnyStore,
     AnyHub,
-    /// The store of this gateway, or the nearest one.
-    HomeStore,
+    /// Whoever holds the numbers that were born at no node; the store of this gateway, or the nearest one, while nobody
+    /// is known to.
+    OldNumbers,
     Store(Uuid),
     Number(u32),
     Region(String),
@@ -57,14 +58,18 @@ impl Wanted {
                 code => Self::Region(code.to_owned()),
             },
             Target::Number(field) => {
-                let number = whole(field, message);
-                match number::born_at(number) {
-                    Some(node) => Self::Number(node),
-                    None if (1..number::STRIDE).contains(&number) => Self::HomeStore,
-                    None => return Err(Failure::invalid(&field.json, "is no number that any store ever gave")),
-                }
+                let failure = || Failure::invalid(&field.json, "is no number that any store ever gave");
+                Self::of_number(whole(field, message)).ok_or_else(failure)?
             }
         })
+    }
+
+    /// Who knows of the thing with this number.
+    pub(crate) fn of_number(number: i64) -> Option<Self> {
+        match number::born_at(number) {
+            Some(node) => Some(Self::Number(node)),
+            None => (1..number::STRIDE).contains(&number).then_some(Self::OldNumbers),
+        }
     }
 }
 
@@ -93,9 +98,10 @@ pub(crate) fn choose(table: &Table, home: Home, wanted: &Wanted, preferred: Opti
             let of_region = |node: &Node| node.is_hub() && node.info.region == *code;
             several(table, None, of_region, "The supply hub of the region cannot be reached.")
         }
-        Wanted::HomeStore => match home.store {
-            Some(id) => one(table.by_id(id), "This gateway's own store is not known."),
-            None => several(table, None, Node::is_store, "No store can be reached."),
+        Wanted::OldNumbers => match (table.with_old_numbers(), home.store) {
+            (Some(node), _) => one(Some(node), ""),
+            (None, Some(id)) => one(table.by_id(id), "This gateway's own store is not known."),
+            (None, None) => several(table, None, Node::is_store, "No store can be reached."),
         },
         Wanted::Store(id) => one(table.by_id(*id).filter(|node| node.is_store()), "There is no store with this id."),
         Wanted::Number(number) => one(table.by_number(*number), "There is no store that gave this number."),

@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use super::{
     Shared,
+    grpc::{Answer, Content},
     link::Link,
     questions,
     table::{Info, Node, Table},
@@ -173,7 +174,7 @@ fn who(health: &GetHealthResponse, certified: Option<SpiffeId>) -> Option<Info> 
     let shown = certified.map(|id| (id.uuid, node_type(id.kind), id.number, id.region));
     let (id, kind, number, region) = shown.or_else(said)?;
     let (name, url) = (String::new(), String::new());
-    Some(Info { id, number, kind, name, region, place: None, url, reported_away: false })
+    Some(Info { id, number, kind, name, region, place: None, url, reported_away: false, holds_old_numbers: false })
 }
 
 fn node_type(kind: Kind) -> NodeType {
@@ -188,10 +189,11 @@ fn node_type(kind: Kind) -> NodeType {
 fn merged(told: Vec<Peer>) -> impl Iterator<Item = (Info, Option<bool>)> {
     let mut nodes: HashMap<Uuid, (Info, Option<bool>)> = HashMap::new();
     for peer in told {
-        let reachable = peer.is_reachable;
+        let (reachable, holds_old_numbers) = (peer.is_reachable, peer.holds_legacy_numbers);
         if let Some(info) = info(peer) {
             let entry = nodes.entry(info.id).or_insert((info, None));
             entry.1 = entry.1.max(reachable);
+            entry.0.holds_old_numbers |= holds_old_numbers;
         }
     }
     nodes.into_values()
@@ -205,6 +207,7 @@ fn info(peer: Peer) -> Option<Info> {
         kind,
         place: peer.latitude.zip(peer.longitude).and_then(|(latitude, longitude)| Place::new(latitude, longitude)),
         reported_away: false,
+        holds_old_numbers: peer.holds_legacy_numbers,
         name: peer.display_name,
         region: peer.region,
         url: peer.api_base_url,
@@ -214,14 +217,21 @@ fn info(peer: Peer) -> Option<Info> {
 async fn identify(link: &Arc<Link>) -> Option<GetHealthResponse> {
     let limit = Instant::now() + ASK_TIMEOUT;
     let answer = link.call(&questions::health(limit), limit).await;
-    answer.ok().and_then(|bytes| GetHealthResponse::decode(bytes).ok())
+    answer.ok().and_then(decoded)
+}
+
+fn decoded<M: Message + Default>(answer: Answer) -> Option<M> {
+    match answer.content {
+        Content::Message(message) => M::decode(message).ok(),
+        Content::Stream(_) => None,
+    }
 }
 
 async fn ask(link: &Arc<Link>) -> Option<Vec<Peer>> {
     let limit = Instant::now() + ASK_TIMEOUT;
     let call = questions::peers(limit);
     match link.call(&call, limit).await {
-        Ok(bytes) => DiscoverPeersResponse::decode(bytes).ok().map(|response| response.peers),
+        Ok(answer) => decoded::<DiscoverPeersResponse>(answer).map(|response| response.peers),
         Err(error) => {
             tracing::debug!(%error, "a node did not tell whom it knows");
             None
@@ -241,6 +251,8 @@ mod tests {
         assert_eq!(news(&[Some(false), Some(true), None]), Some(true));
         assert_eq!(news(&[None, Some(false)]), Some(false));
         assert_eq!(news(&[None]), None);
+        let holds = |holds_legacy_numbers| Peer { peer_id: id.clone(), holds_legacy_numbers, ..Peer::default() };
+        assert!(merged(vec![holds(false), holds(true), holds(false)]).next().unwrap().0.holds_old_numbers);
         assert_eq!(merged(vec![Peer { peer_id: "logan".to_owned(), ..Peer::default() }]).count(), 0);
     }
 }

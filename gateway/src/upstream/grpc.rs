@@ -1,4 +1,4 @@
-//! One unary gRPC call on an HTTP/2 connection, with messages as bytes.
+//! One gRPC call on an HTTP/2 connection, with messages as bytes: one answer, or a stream of them.
 //!
 //! No generated client and no tonic channel: the messages are bytes already, and the failover must know for certain
 //! whether a request can have reached the node, which only the connection itself can tell.
@@ -11,11 +11,16 @@ use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::{body::Incoming, client::conn::http2::SendRequest};
 use tonic::{Code, Status};
 
+use super::{messages::Messages, said::Said};
+
 /// Largest answer that is taken from a node, as generated clients have it.
-const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
+pub(super) const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Bytes in front of a message: a flag and the length.
-const FRAME_BYTES: usize = 5;
+pub(super) const FRAME_BYTES: usize = 5;
+
+/// How long a node is told that a stream may last. Streams end earlier at the gateway; this is for nodes that it lost.
+const STREAM_LIMIT: Duration = Duration::from_secs(3 * 60 * 60);
 
 /// What a connection sends.
 pub(super) type Sender = SendRequest<Full<Bytes>>;
@@ -46,13 +51,42 @@ pub(crate) enum CallError {
     Late,
     /// The node answered with an error.
     #[error("answered: {0}")]
-    Answered(Box<Status>),
+    Answered(Box<Status>, Said),
 }
 
 impl CallError {
-    fn answered(status: Status) -> Self {
-        Self::Answered(Box::new(status))
+    pub(super) fn answered(status: Status) -> Self {
+        Self::Answered(Box::new(status), Said::default())
     }
+
+    /// The error with what the head of the answer said.
+    fn after(self, said: Said) -> Self {
+        match self {
+            Self::Answered(status, later) => Self::Answered(status, later.or(said)),
+            error => error,
+        }
+    }
+
+    /// An error whose metadata says more.
+    fn refused(mut status: Status, said: Said) -> Self {
+        let mut metadata = std::mem::take(status.metadata_mut()).into_headers();
+        let said = Said::take(&mut metadata).or(said);
+        Self::Answered(Box::new(status), said)
+    }
+}
+
+/// An answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) content: Content,
+    pub(crate) said: Said,
+}
+
+/// One message, or a stream of them.
+#[derive(Debug)]
+pub(crate) enum Content {
+    Message(Bytes),
+    Stream(Box<Messages>),
 }
 
 /// Puts the frame around a message.
@@ -65,25 +99,49 @@ pub(crate) fn frame(message: &[u8]) -> Bytes {
     framed.freeze()
 }
 
-/// Sends a call and waits for its answer, until `limit` at most.
-pub(super) async fn unary(mut sender: Sender, uri: Uri, call: &Call, limit: Instant) -> Result<Bytes, CallError> {
-    let limit = tokio::time::Instant::from_std(limit);
-    match tokio::time::timeout_at(limit, sender.ready()).await {
+/// Sends a call and waits for its one answer, until `limit` at most.
+pub(super) async fn unary(sender: Sender, uri: Uri, call: &Call, limit: Instant) -> Result<Answer, CallError> {
+    let left = call.deadline.saturating_duration_since(Instant::now());
+    let exchange = async {
+        let (body, said) = head(send(sender, request(uri, call, left), limit).await?)?;
+        match message(body).await {
+            Ok(message) => Ok(Answer { content: Content::Message(message), said }),
+            Err(error) => Err(error.after(said)),
+        }
+    };
+    tokio::time::timeout_at(limit.into(), exchange).await.unwrap_or(Err(CallError::Late))
+}
+
+/// Sends a call and waits until its stream of answers begins, until `limit` at most.
+pub(super) async fn stream(sender: Sender, uri: Uri, call: &Call, limit: Instant) -> Result<Answer, CallError> {
+    let open = async {
+        let (body, said) = head(send(sender, request(uri, call, STREAM_LIMIT), limit).await?)?;
+        match Messages::begin(body).await {
+            Ok(messages) => Ok(Answer { content: Content::Stream(Box::new(messages)), said }),
+            Err(error) => Err(error.after(said)),
+        }
+    };
+    tokio::time::timeout_at(limit.into(), open).await.unwrap_or(Err(CallError::Late))
+}
+
+/// Sends a request and waits for the head of its answer.
+async fn send(
+    mut sender: Sender,
+    request: Request<Full<Bytes>>,
+    limit: Instant,
+) -> Result<Response<Incoming>, CallError> {
+    match tokio::time::timeout_at(limit.into(), sender.ready()).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => return Err(CallError::NotSent(error.to_string())),
         Err(_) => return Err(CallError::NotSent("the connection takes no more requests".to_owned())),
     }
-    let exchange = async {
-        match sender.try_send_request(request(uri, call)).await {
-            Ok(response) => answer(response).await,
-            Err(error) if error.message().is_some() => Err(CallError::NotSent(error.error().to_string())),
-            Err(error) => Err(CallError::Lost(error.error().to_string())),
-        }
-    };
-    tokio::time::timeout_at(limit, exchange).await.unwrap_or(Err(CallError::Late))
+    sender.try_send_request(request).await.map_err(|error| match error.message() {
+        Some(_) => CallError::NotSent(error.error().to_string()),
+        None => CallError::Lost(error.error().to_string()),
+    })
 }
 
-fn request(uri: Uri, call: &Call) -> Request<Full<Bytes>> {
+fn request(uri: Uri, call: &Call, left: Duration) -> Request<Full<Bytes>> {
     let mut request = Request::new(Full::new(call.framed.clone()));
     *request.method_mut() = Method::POST;
     *request.uri_mut() = uri;
@@ -91,7 +149,7 @@ fn request(uri: Uri, call: &Call) -> Request<Full<Bytes>> {
     let headers = request.headers_mut();
     headers.insert(header::TE, HeaderValue::from_static("trailers"));
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-    headers.insert("grpc-timeout", timeout(call.deadline.saturating_duration_since(Instant::now())));
+    headers.insert("grpc-timeout", timeout(left));
     request
 }
 
@@ -101,15 +159,21 @@ fn timeout(left: Duration) -> HeaderValue {
     HeaderValue::try_from(format!("{millis}m")).unwrap_or(HeaderValue::from_static("1m"))
 }
 
-async fn answer(response: Response<Incoming>) -> Result<Bytes, CallError> {
-    let (head, body) = response.into_parts();
+/// What the head of an answer says; the body is worth reading when it is no error.
+fn head(response: Response<Incoming>) -> Result<(Incoming, Said), CallError> {
+    let (mut head, body) = response.into_parts();
+    let said = Said::take(&mut head.headers);
     if let Some(status) = Status::from_header_map(&head.headers) {
-        return Err(CallError::answered(status));
+        return Err(CallError::refused(status, said));
     }
     if head.status != StatusCode::OK {
         let message = format!("the node answered with HTTP status {}", head.status);
         return Err(CallError::answered(Status::new(of_http(head.status), message)));
     }
+    Ok((body, said))
+}
+
+async fn message(body: Incoming) -> Result<Bytes, CallError> {
     let collected = Limited::new(body, ANSWER_BYTES_MAX + FRAME_BYTES).collect().await.map_err(|error| {
         if error.is::<LengthLimitError>() {
             CallError::answered(Status::internal("the node's answer is larger than allowed"))
@@ -117,10 +181,15 @@ async fn answer(response: Response<Incoming>) -> Result<Bytes, CallError> {
             CallError::Lost(error.to_string())
         }
     })?;
-    let status = collected.trailers().and_then(Status::from_header_map);
-    match status {
-        Some(status) if status.code() == Code::Ok => unframe(collected.to_bytes()),
-        Some(status) => Err(CallError::answered(status)),
+    end(collected.trailers())?;
+    unframe(collected.to_bytes())
+}
+
+/// What the trailers say about the whole answer.
+pub(super) fn end(trailers: Option<&HeaderMap>) -> Result<(), CallError> {
+    match trailers.and_then(Status::from_header_map) {
+        Some(status) if status.code() == Code::Ok => Ok(()),
+        Some(status) => Err(CallError::refused(status, Said::default())),
         None => Err(CallError::Lost("the answer ended without a status".to_owned())),
     }
 }

@@ -1,5 +1,6 @@
-//! The one connection to a node: made when first needed, kept alive, made anew when it broke. What calls learn about the
-//! node's health stays here too; a node that failed is asked again in the background until it answers.
+//! The connection to a node, and more of them for streams: made when first needed, kept alive, made anew when they
+//! broke. What calls learn about the node's health stays here too; a node that failed is asked again in the background
+//! until it answers.
 
 use std::{
     sync::{
@@ -13,12 +14,14 @@ use codepop_shared::{identity::SpiffeId, tls::Connector};
 use http::{Uri, uri::PathAndQuery};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::sync::OwnedSemaphorePermit;
 use tower::Service as _;
 use uuid::Uuid;
 
 use super::{
     Security,
-    grpc::{self, Call, CallError, Sender},
+    grpc::{self, Answer, Call, CallError, Content, Sender},
+    places::{PLACES, Places},
     questions,
 };
 
@@ -40,6 +43,10 @@ const SILENCE_MIN: Duration = Duration::from_secs(1);
 /// Flow control windows: an answer of the largest size goes through without waiting.
 const WINDOW_BYTES: u32 = 4 * 1024 * 1024;
 
+/// Flow control window of a stream that is listened to: a listener who does not keep up holds no more than this, and so
+/// not the whole connection.
+const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
+
 /// Header bytes that are taken from a node.
 const HEADER_BYTES_MAX: u32 = 64 * 1024;
 
@@ -57,6 +64,7 @@ pub(crate) struct Link {
     /// Whether only a known node may answer.
     pub(super) expect: Option<Uuid>,
     sender: RwLock<Option<Sender>>,
+    streams: Places,
     dialling: tokio::sync::Mutex<()>,
     down: AtomicBool,
     /// Calls in a row that waited in vain.
@@ -74,6 +82,7 @@ impl Link {
             connector,
             expect,
             sender: RwLock::default(),
+            streams: Places::default(),
             dialling: tokio::sync::Mutex::default(),
             down: AtomicBool::new(false),
             silences: AtomicU32::new(0),
@@ -89,10 +98,23 @@ impl Link {
     /// Sends a call, until `limit` at most, and notes what that says about the node: it is down when it cannot be
     /// dialled or is silent again and again. A connection that broke says less, because nodes cut connections, for
     /// example to renew certificates; the next call dials anew.
-    pub(crate) async fn call(self: &Arc<Self>, call: &Call, limit: Instant) -> Result<bytes::Bytes, CallError> {
+    pub(crate) async fn call(self: &Arc<Self>, call: &Call, limit: Instant) -> Result<Answer, CallError> {
         let start = Instant::now();
         let answer = self.send(call, limit).await;
-        match &answer {
+        self.note(start, &answer);
+        answer
+    }
+
+    /// As [`Link::call`], for a stream of answers; `limit` is for its beginning.
+    pub(crate) async fn open(self: &Arc<Self>, call: &Call, limit: Instant) -> Result<Answer, CallError> {
+        let start = Instant::now();
+        let answer = self.begin(call, limit).await;
+        self.note(start, &answer);
+        answer
+    }
+
+    fn note(self: &Arc<Self>, start: Instant, answer: &Result<Answer, CallError>) {
+        match answer {
             Err(CallError::NotSent(problem)) => self.mark_down(problem),
             Err(CallError::Late) if start.elapsed() >= SILENCE_MIN => {
                 if self.silences.fetch_add(1, Ordering::Relaxed) + 1 >= SILENCES_MAX {
@@ -101,12 +123,11 @@ impl Link {
                 }
             }
             Err(CallError::Late | CallError::Lost(_)) => {}
-            Ok(_) | Err(CallError::Answered(_)) => self.mark_up(),
+            Ok(_) | Err(CallError::Answered(..)) => self.mark_up(),
         }
-        answer
     }
 
-    async fn send(&self, call: &Call, limit: Instant) -> Result<bytes::Bytes, CallError> {
+    async fn send(&self, call: &Call, limit: Instant) -> Result<Answer, CallError> {
         if let Some(sender) = self.open_sender() {
             match grpc::unary(sender, self.at(&call.path), call, limit).await {
                 // The connection ended just now, which says nothing about the node: it may have closed an idle one.
@@ -114,8 +135,31 @@ impl Link {
                 answer => return answer,
             }
         }
-        let sender = self.sender(limit).await?;
+        let sender = self.connect(limit, Self::open_sender, || self.dial_for_calls()).await?;
         grpc::unary(sender, self.at(&call.path), call, limit).await
+    }
+
+    async fn begin(&self, call: &Call, limit: Instant) -> Result<Answer, CallError> {
+        let uri = self.at(&call.path);
+        let (mut sender, mut place) = self.place(limit).await?;
+        let mut answer = grpc::stream(sender, uri.clone(), call, limit).await;
+        if matches!(answer, Err(CallError::NotSent(_))) && Instant::now() < limit {
+            // As for calls: the connection may have ended just now.
+            (sender, place) = self.place(limit).await?;
+            answer = grpc::stream(sender, uri, call, limit).await;
+        }
+        if let Ok(Answer { content: Content::Stream(messages), .. }) = &mut answer {
+            messages.hold(place, self.expect.unwrap_or_default());
+        }
+        answer
+    }
+
+    /// A place for a stream.
+    async fn place(&self, limit: Instant) -> Result<(Sender, OwnedSemaphorePermit), CallError> {
+        match self.streams.find() {
+            Some(found) => Ok(found),
+            None => self.connect(limit, |link| link.streams.find(), || self.dial_for_streams()).await,
+        }
     }
 
     /// What the certificate said that the node showed last.
@@ -134,15 +178,23 @@ impl Link {
         sender.as_ref().filter(|sender| !sender.is_closed()).cloned()
     }
 
-    /// The open connection, or a new one.
-    async fn sender(&self, limit: Instant) -> Result<Sender, CallError> {
+    /// What an open connection has to offer, or a new one.
+    async fn connect<T, D>(
+        &self,
+        limit: Instant,
+        find: impl Fn(&Self) -> Option<T>,
+        dial: impl Fn() -> D,
+    ) -> Result<T, CallError>
+    where
+        D: Future<Output = Result<T, String>>,
+    {
         let patience = Instant::now() + CONNECT_TIMEOUT;
         let dialled = tokio::time::timeout_at(limit.min(patience).into(), async {
             // One dials, the others wait for what comes of it.
             let _turn = self.dialling.lock().await;
-            match self.open_sender() {
-                Some(sender) => Ok(sender),
-                None => self.dial().await,
+            match find(self) {
+                Some(found) => Ok(found),
+                None => dial().await,
             }
         });
         match dialled.await {
@@ -153,15 +205,27 @@ impl Link {
         }
     }
 
-    async fn dial(&self) -> Result<Sender, String> {
+    async fn dial_for_calls(&self) -> Result<Sender, String> {
+        let sender = self.dial(WINDOW_BYTES, WINDOW_BYTES).await?;
+        *self.sender.write().unwrap_or_else(PoisonError::into_inner) = Some(sender.clone());
+        Ok(sender)
+    }
+
+    async fn dial_for_streams(&self) -> Result<(Sender, OwnedSemaphorePermit), String> {
+        self.streams.add(self.dial(STREAM_WINDOW_BYTES, STREAM_WINDOW_BYTES * PLACES).await?);
+        self.streams.find().ok_or_else(|| "the connection ended at once".to_owned())
+    }
+
+    /// Makes a connection with these windows for each stream and for all of them.
+    async fn dial(&self, stream_bytes: u32, connection_bytes: u32) -> Result<Sender, String> {
         let io = self.connector.clone().call(self.uri.clone()).await.map_err(|error| error.to_string())?;
         let (sender, connection) = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .keep_alive_interval(KEEPALIVE_INTERVAL)
             .keep_alive_timeout(KEEPALIVE_TIMEOUT)
             .keep_alive_while_idle(true)
-            .initial_stream_window_size(WINDOW_BYTES)
-            .initial_connection_window_size(WINDOW_BYTES)
+            .initial_stream_window_size(stream_bytes)
+            .initial_connection_window_size(connection_bytes)
             .max_header_list_size(HEADER_BYTES_MAX)
             .handshake(io)
             .await
@@ -172,13 +236,13 @@ impl Link {
                 tracing::debug!(node.url = node, %error, "connection ended");
             }
         });
-        *self.sender.write().unwrap_or_else(PoisonError::into_inner) = Some(sender.clone());
         Ok(sender)
     }
 
-    /// Ends the connection once the calls under way are done.
+    /// Ends the connections once the calls under way are done.
     pub(super) fn close(&self) {
         *self.sender.write().unwrap_or_else(PoisonError::into_inner) = None;
+        self.streams.clear();
     }
 
     /// Notes that the node does not answer, and begins to ask it whether it is back.
@@ -205,7 +269,7 @@ impl Link {
     async fn ping(&self) -> bool {
         let limit = Instant::now() + PROBE_TIMEOUT;
         match self.send(&questions::health(limit), limit).await {
-            Ok(_) | Err(CallError::Answered(_)) => true,
+            Ok(_) | Err(CallError::Answered(..)) => true,
             Err(_) => false,
         }
     }

@@ -6,7 +6,10 @@ mod discovery;
 mod failover;
 pub(crate) mod grpc;
 mod link;
+mod messages;
+mod places;
 mod questions;
+pub(crate) mod said;
 mod security;
 mod table;
 
@@ -22,7 +25,12 @@ use metrics::gauge;
 use tokio::task::JoinHandle;
 
 use self::discovery::{Discovery, Seed};
-pub(crate) use self::{failover::Outgoing, table::Table};
+pub(crate) use self::{
+    failover::{Outgoing, Refusal},
+    messages::Messages,
+    said::Said,
+    table::Table,
+};
 pub use self::{security::Security, table::Home};
 
 /// How long the start waits for the first round of discovery. Nodes that are away must not keep the gateway from

@@ -30,6 +30,8 @@ pub(crate) struct Info {
     pub(crate) url: String,
     /// Whether other nodes see it as away. A hint only: it decides the order, not the choice.
     pub(crate) reported_away: bool,
+    /// Whether it holds the numbers that were not born at any node.
+    pub(crate) holds_old_numbers: bool,
 }
 
 /// A node that can be asked.
@@ -46,6 +48,7 @@ pub(crate) struct Table {
     pub(crate) nodes: Vec<Arc<Node>>,
     by_id: HashMap<Uuid, Arc<Node>>,
     by_number: HashMap<u32, Arc<Node>>,
+    old_numbers: Option<Arc<Node>>,
     /// Where the gateway is: as told, or where its store is.
     pub(crate) place: Option<Place>,
 }
@@ -75,6 +78,12 @@ impl Table {
                 .filter(|node| node.info.number > 0)
                 .map(|node| (node.info.number, Arc::clone(node)))
                 .collect(),
+            // Only one should say so. If two did, every gateway must choose the same.
+            old_numbers: nodes
+                .iter()
+                .filter(|node| node.info.holds_old_numbers)
+                .min_by_key(|node| (node.info.number, node.info.id))
+                .cloned(),
             nodes,
             place,
         }
@@ -86,6 +95,11 @@ impl Table {
 
     pub(crate) fn by_number(&self, number: u32) -> Option<&Arc<Node>> {
         self.by_number.get(&number)
+    }
+
+    /// The node that holds the numbers that were not born at any node.
+    pub(crate) fn with_old_numbers(&self) -> Option<&Arc<Node>> {
+        self.old_numbers.as_ref()
     }
 
     /// Healthy stores around a place, nearest first, with their distance in miles where it is known.

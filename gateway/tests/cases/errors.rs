@@ -65,7 +65,7 @@ async fn bodies() {
 #[tokio::test]
 async fn fields() {
     let (node, gateway) = library().await;
-    let got = gateway.post("/library/books", &json!({"BookID": "x", "kind": "POEM", "authors": [1]})).await;
+    let got = gateway.post("/library/books", &json!({"BookID": "x", "kind": "POEM", "authors": [true]})).await;
     let body = got.is_error(400, "invalid");
     assert_eq!(body["fields"]["BookID"], json!(["must be a whole number"]));
     assert_eq!(body["fields"]["kind"], json!(["must be one of NOVEL, HISTORY"]));
@@ -73,6 +73,15 @@ async fn fields() {
     assert!(body["detail"].as_str().unwrap().contains("BookID: must be a whole number"));
     let body = gateway.get("/library/books/seven").await.is_error(400, "invalid");
     assert_eq!(body["fields"]["book_id"], json!(["must be a whole number"]));
+    for path in [
+        "/library/loans/undefined/",
+        "/library/loans/null",
+        "/library/loans/1.5",
+        "/library/loans/%00",
+        "/library/loans/-5",
+    ] {
+        gateway.get(path).await.is_error(400, "invalid");
+    }
     assert!(node.seen().is_empty());
 
     node.on("CreateBook", Reply::Fail(Failure::invalid("id", "is taken").field("page_count", "too many")));

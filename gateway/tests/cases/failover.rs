@@ -214,3 +214,92 @@ async fn many_requests_share_one_connection() {
     assert!(answers.iter().all(|got| got.status == 200));
     tokio::time::timeout(Duration::from_secs(1), async { node.seen() }).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_key_lets_the_same_node_be_asked_again() {
+    let (near, far, hub) = chain().await;
+    let gateway = Gateway::before(&[&near, &far, &hub]).await;
+    let once = async |path: &'static str, headers: &'static [(&'static str, &'static str)]| {
+        gateway.send(Method::POST, path, headers, "").await
+    };
+    near.on("Once", Reply::DieOnce);
+    let got = once("/library/once", &[("idempotency-key", "k-1")]).await;
+    assert_eq!(got.json()["name"], "near", "{got:?}");
+    let seen = near.seen();
+    assert_eq!(seen.len(), 2);
+    assert!(seen.iter().all(|seen| seen.metadata["idempotency-key"] == "k-1"));
+
+    near.on("Once", Reply::Die);
+    let body = once("/library/once", &[("idempotency-key", "k-2")]).await.is_error(503, "unavailable");
+    assert!(body["detail"].as_str().unwrap().contains("not known whether"), "{body}");
+    assert_eq!(near.seen().len(), 4, "once more, and no more");
+    assert!(far.seen().is_empty() && hub.seen().is_empty(), "nobody else knows the key");
+
+    // Whoever is given a new session by each call is not known again.
+    near.on("PutIntoBasket", Reply::DieOnce);
+    once("/library/basket", &[("idempotency-key", "k-3")]).await.is_error(503, "unavailable");
+    near.on("PutIntoBasket", Reply::DieOnce);
+    let with_cookie = once("/library/basket", &[("idempotency-key", "k-4"), ("cookie", "codepop_session=t")]).await;
+    assert_eq!(with_cookie.json()["name"], "near");
+    assert!(far.seen().is_empty());
+
+    let asked = near.seen().len();
+    for bad in [&[("idempotency-key", "")][..], &[("idempotency-key", "a"), ("idempotency-key", "b")]] {
+        let body = once("/library/once", bad).await.is_error(400, "invalid");
+        assert!(body["fields"]["Idempotency-Key"].is_array(), "{body}");
+    }
+    assert_eq!(near.seen().len(), asked);
+}
+
+#[tokio::test]
+async fn a_key_does_not_tie_what_was_not_sent() {
+    let (mut near, far, hub) = chain().await;
+    let gateway = Gateway::before(&[&near, &far, &hub]).await;
+    near.kill().await;
+    let got = gateway.send(Method::POST, "/library/once", &[("idempotency-key", "k")], "").await;
+    assert_eq!(got.json()["name"], "far");
+}
+
+#[tokio::test]
+async fn old_numbers_belong_to_whoever_holds_them() {
+    let (near, mut far, hub) = chain().await;
+    let gateway = Gateway::with(vec![near.url(), far.url(), hub.url()], Some(near.id)).await;
+    assert_eq!(who(&gateway, "/library/loans/64").await, "near", "nobody holds them: the own store");
+    far.holds_old_numbers = true;
+    near.knows(&[&far, &hub]);
+    eventually("told", || async { who(&gateway, "/library/loans/64").await == "far" }).await;
+    assert_eq!(who(&gateway, "/library/loans/99999").await, "far");
+    assert_eq!(who(&gateway, "/library/loans/500001001").await, "near", "other numbers as ever");
+    far.kill().await;
+    let body = gateway.get("/library/loans/64").await.is_error(503, "unavailable");
+    assert!(body["detail"].as_str().unwrap().contains("far"), "nobody else has them: {body}");
+}
+
+#[tokio::test]
+async fn referrals_name_the_thing_that_they_are_about() {
+    let (near, mut far, hub) = chain().await;
+    far.holds_old_numbers = true;
+    near.knows(&[&far, &hub]);
+    let gateway = Gateway::before(&[&near, &far, &hub]).await;
+    let refer = |number: &str| {
+        near.on("Once", Reply::Fail(Failure::new(Code::AskStore, "Not mine.").with("number", number)));
+    };
+    let once = || gateway.send(Method::POST, "/library/once", &[], "");
+    for (number, expected) in [("500001002", "far"), ("64", "far"), ("500000001", "archive")] {
+        refer(number);
+        assert_eq!(once().await.json()["name"], expected, "{number}");
+    }
+    refer("500099999");
+    once().await.is_error(404, "not_found");
+    refer("500001001");
+    once().await.is_error(421, "ask_store");
+    for nonsense in ["", "-1", "x"] {
+        refer(nonsense);
+        once().await.is_error(421, "ask_store");
+    }
+    far.on("Once", Reply::Fail(Failure::new(Code::AskStore, "Not mine either.").with("number", "500001001")));
+    refer("500001002");
+    let asked = near.seen().len();
+    once().await.is_error(421, "ask_store");
+    assert_eq!(near.seen().len(), asked + 1, "followed once");
+}

@@ -1,9 +1,11 @@
 //! What the gateway promises, by subject.
 
 mod errors;
+mod events;
 mod failover;
 mod openapi;
 mod program;
 mod rest;
 mod serving;
+mod session;
 mod tls;

@@ -34,7 +34,11 @@ fn essentials() -> Value {
                 "properties": {
                     "schemas": {"type": "object", "propertyNames": {"pattern": "^[a-zA-Z0-9._-]+$"}, "additionalProperties": schema_object},
                     "responses": {"type": "object", "additionalProperties": {"$ref": "#/$defs/response"}},
-                    "securitySchemes": {"type": "object", "additionalProperties": {"type": "object", "required": ["type", "scheme"]}},
+                    "securitySchemes": {"type": "object", "additionalProperties": {
+                        "type": "object", "required": ["type"],
+                        "if": {"properties": {"type": {"const": "http"}}}, "then": {"required": ["scheme"]},
+                        "else": {"required": ["in", "name"]},
+                    }},
                 },
             },
         },
@@ -47,7 +51,7 @@ fn essentials() -> Value {
                     "parameters": {"type": "array", "items": {
                         "type": "object", "required": ["name", "in", "schema"], "additionalProperties": false,
                         "properties": {
-                            "name": {"type": "string", "minLength": 1}, "in": {"enum": ["query", "path"]}, "required": {"type": "boolean"},
+                            "name": {"type": "string", "minLength": 1}, "in": {"enum": ["query", "path", "header"]}, "required": {"type": "boolean"},
                             "description": {"type": "string"}, "schema": schema_object,
                         },
                         "if": {"properties": {"in": {"const": "path"}}}, "then": {"required": ["required"], "properties": {"required": {"const": true}}},
@@ -109,7 +113,10 @@ async fn the_page_is_valid_and_complete() {
     let page = page().await;
     check(&page);
     let create = &page["paths"]["/library/books"]["post"];
-    assert_eq!((&create["summary"], &create["security"]), (&json!("Adds a book"), &json!([{"token": []}])));
+    assert_eq!(
+        (&create["summary"], &create["security"]),
+        (&json!("Adds a book"), &json!([{"token": []}, {"session": []}]))
+    );
     assert!(create["responses"]["201"].is_object() && create["responses"]["413"].is_object());
     assert_eq!(
         page["paths"]["/library/books"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]["type"],
@@ -124,6 +131,20 @@ async fn the_page_is_valid_and_complete() {
     assert_eq!(book["page_count"]["type"], json!(["integer", "null"]));
     assert_eq!(book["kind"]["enum"], json!(["UNSPECIFIED", "NOVEL", "HISTORY"]));
     assert!(page["paths"].get("/library/hidden").is_none() && page["paths"].get("/library/exchange").is_none());
+    let echo = &page["components"]["schemas"]["library.v1.Everything"]["properties"];
+    assert_eq!(echo["ticket"]["type"], json!(["integer", "string"]));
+    let watch = &page["paths"]["/library/watch"]["get"]["responses"]["200"]["content"]["text/event-stream"]["schema"];
+    assert_eq!(watch["contentMediaType"], "application/json");
+    assert!(watch["contentSchema"].to_string().contains("library.v1.Book"), "response_body: {watch}");
+    let parcel = &page["paths"]["/library/parcels/{shelf}"]["post"];
+    assert_eq!(parcel["requestBody"]["content"], json!({"*/*": {"schema": {}}}));
+    assert!(parcel["responses"]["413"].is_object() && parcel["responses"]["415"].is_null());
+    let named = |operation: &Value| -> Vec<String> {
+        let all = operation["parameters"].as_array().unwrap().iter();
+        all.map(|one| format!("{} {}", one["in"].as_str().unwrap(), one["name"].as_str().unwrap())).collect()
+    };
+    assert_eq!(named(parcel), ["path shelf", "header x-seal", "header Idempotency-Key", "query word"]);
+    assert_eq!(named(&page["paths"]["/library/anyone"]["get"]), [""; 0]);
     let parameters = page["paths"]["/library/search"]["get"]["parameters"].as_array().unwrap();
     assert!(parameters.iter().any(|parameter| parameter["name"] == "kinds" && parameter["schema"]["type"] == "array"));
 }

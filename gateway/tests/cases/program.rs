@@ -9,12 +9,13 @@ use std::{
 
 use chrono::Utc;
 use codepop_shared::{
+    Code, Failure,
     authority::{Authority, CERTIFICATE_VALID, Order},
     identity::{Kind, SpiffeId},
     request::CertificateRequest,
 };
 
-use crate::support::Node;
+use crate::support::{Node, Reply, eventually};
 
 fn program(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_codepop-gateway"));
@@ -94,4 +95,39 @@ async fn a_signal_ends_it_in_good_order() {
     assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
     let status = tokio::task::spawn_blocking(move || child.wait().unwrap()).await.unwrap();
     assert_eq!(status.code(), Some(0));
+}
+
+#[tokio::test]
+async fn tokens_are_in_no_log() {
+    let node = Node::store("main", 1001, 0.0).await;
+    node.on("ListDrinks", Reply::Message(vec![]).with("x-codepop-session", "hush-answer"));
+    let refused = Reply::Fail(Failure::new(Code::Conflict, "No.")).with("x-codepop-session", "hush-refusal");
+    node.on("DiscoverStores", refused);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    let mut command = program(&["run", "--insecure", "--listen", "127.0.0.1:0", "--log-format", "json"]);
+    command.env("GATEWAY_NODES", node.url()).env("RUST_LOG", "trace").stderr(fs::File::create(&path).unwrap());
+    let mut child = command.spawn().unwrap();
+    let log = || fs::read_to_string(&path).unwrap();
+    let address = || {
+        let lines = log();
+        let mut said = lines.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        said.find_map(|line| line["http.listen"].as_str().map(str::to_owned))
+    };
+    eventually("serving", || async { address().is_some() }).await;
+    let url = format!("http://{}", address().unwrap());
+    let client = reqwest::Client::new();
+    for path in ["/backend/drinks/", "/backend/stores/discover/"] {
+        let request = client.get(format!("{url}{path}"));
+        let with_cookie = request.try_clone().unwrap().header("cookie", "codepop_session=hush-cookie");
+        let answer = with_cookie.send().await.unwrap();
+        assert!(answer.headers()["set-cookie"].to_str().unwrap().contains("hush-"), "{answer:?}");
+        request.header("authorization", "Token hush-header").send().await.unwrap();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let log = log();
+    assert!(log.contains("/backend/drinks"), "requests are logged");
+    let shown: Vec<&str> = log.lines().filter(|line| line.contains("hush")).collect();
+    assert!(shown.is_empty(), "{shown:#?}");
 }

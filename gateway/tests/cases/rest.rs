@@ -4,7 +4,7 @@ use http::Method;
 use prost::Message as _;
 use serde_json::{Value, json};
 
-use crate::support::{Book, Books, Gateway, Named, Node, PutBook, Reply};
+use crate::support::{Book, Books, Gateway, Named, Node, Parcel, PutBook, Reply};
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 
@@ -116,4 +116,48 @@ async fn metadata_tells_who_asks() {
     assert!(!sent.contains_key("authorization"), "the app's word for nobody");
     assert_eq!(sent["x-request-id"], got.header("x-request-id"));
     assert_eq!(got.header("x-request-id").len(), 36, "made anew");
+}
+
+#[tokio::test]
+async fn bodies_and_headers_reach_the_node_as_they_are() {
+    let node = Node::store("main", 1001, 0.0).await;
+    let gateway = Gateway::before(&[&node]).await;
+    node.on("TakeParcel", Reply::Echo);
+    let take = async |headers: &'static [(&'static str, &'static str)], query: &str, body: Vec<u8>| {
+        let got = gateway.send(Method::POST, &format!("/library/parcels/7{query}"), headers, body).await;
+        (got, node.seen().pop().map(|seen| Parcel::decode(seen.message).unwrap()))
+    };
+    let bytes = vec![0, 1, 0xff, b'{', b'"', 10];
+    for headers in [&[][..], &[JSON], &[("content-type", "application/octet-stream")]] {
+        let (got, seen) = take(headers, "?word=w", bytes.clone()).await;
+        assert_eq!(got.status, 200, "{got:?}");
+        let expected = Parcel { shelf: 7, content: bytes.clone(), seal: String::new(), word: "w".into() };
+        assert_eq!(seen, Some(expected), "{headers:?}");
+    }
+    let (_, seen) = take(&[("x-seal", "t=1,v1=abc")], "?seal=forged&content=Zm9v", Vec::new()).await;
+    let expected = Parcel { shelf: 7, seal: "t=1,v1=abc".into(), ..Parcel::default() };
+    assert_eq!(seen, Some(expected), "header and body cannot be given otherwise");
+    let (_, seen) = take(&[], "?seal=forged", Vec::new()).await;
+    assert_eq!(seen.unwrap().seal, "", "also not when the header is missing");
+    assert_eq!(take(&[], "", vec![b'x'; 64 * 1024]).await.1.unwrap().content.len(), 64 * 1024);
+    take(&[], "", vec![b'x'; 64 * 1024 + 1]).await.0.is_error(413, "too_large");
+    take(&[("x-seal", "\u{e9}")], "", Vec::new()).await.0.is_error(400, "invalid");
+}
+
+#[tokio::test]
+async fn a_content_type_without_a_body_does_no_harm() {
+    let node = Node::store("main", 1001, 0.0).await;
+    let gateway = Gateway::before(&[&node]).await;
+    for (method, path, status) in [
+        (Method::GET, "/library/anyone/", 200),
+        (Method::HEAD, "/library/anyone/", 200),
+        (Method::DELETE, "/library/books/1/", 204),
+        (Method::POST, "/library/once/", 200),
+        (Method::POST, "/library/enter/", 200),
+        (Method::PUT, "/library/books/1/", 200),
+    ] {
+        node.on("PutBook", Reply::Message(vec![]));
+        let got = gateway.send(method.clone(), path, &[JSON], "").await;
+        assert_eq!(got.status, status, "{method} {path} {}", got.text);
+    }
 }

@@ -45,6 +45,11 @@ pub struct Got {
 }
 
 impl Got {
+    /// The cookies that are set, each as one line.
+    pub fn cookies(&self) -> Vec<&str> {
+        self.headers.get_all("set-cookie").iter().map(|line| line.to_str().unwrap()).collect()
+    }
+
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {:?}", self.text))
     }
@@ -76,14 +81,24 @@ impl Gateway {
         Self::secured(seeds, store, Security::Insecure).await
     }
 
+    /// A gateway behind a proxy on this machine that is believed.
+    pub async fn behind_proxy(seeds: &[&Node]) -> Self {
+        let proxies = TrustedProxies::parse("127.0.0.1").unwrap();
+        Self::start(seeds.iter().map(|node| node.url()).collect(), None, Security::Insecure, proxies).await
+    }
+
     /// A gateway that speaks to nodes in a certain way.
     pub async fn secured(seeds: Vec<String>, store: Option<uuid::Uuid>, security: Security) -> Self {
+        Self::start(seeds, store, security, TrustedProxies::default()).await
+    }
+
+    async fn start(seeds: Vec<String>, store: Option<uuid::Uuid>, security: Security, proxies: TrustedProxies) -> Self {
         let place = codepop_shared::geo::Place::new(0.0, 0.0);
         let home = Home { store, place };
         let config = Config {
             upstream: upstream::Config { seeds, home, security },
             origins: AllowedOrigins::parse("https://library.example").unwrap(),
-            proxies: TrustedProxies::default(),
+            proxies,
         };
         let gateway = codepop_gateway::Gateway::start(&CONTRACT, config).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -118,6 +133,11 @@ impl Gateway {
 
     pub async fn post(&self, path: &str, body: &Value) -> Got {
         self.send(Method::POST, path, &[("content-type", "application/json")], body.to_string()).await
+    }
+
+    /// Begins to listen to a stream of events.
+    pub async fn listen(&self, path: &str) -> reqwest::Response {
+        self.client.get(format!("http://{}{path}", self.address)).send().await.unwrap()
     }
 
     /// Sends bytes as they are and returns what comes until the connection ends.

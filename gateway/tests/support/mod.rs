@@ -4,7 +4,7 @@ mod gateway;
 mod node;
 
 pub use gateway::Gateway;
-pub use node::{Node, Reply};
+pub use node::{Node, Reply, Step};
 
 use prost::Message;
 
@@ -41,6 +41,26 @@ pub struct PutBook {
     pub book: Option<Book>,
     #[prost(bool, tag = "3")]
     pub notify: bool,
+}
+
+/// `library.v1.TakeParcelRequest`.
+#[derive(Clone, PartialEq, Message)]
+pub struct Parcel {
+    #[prost(int64, tag = "1")]
+    pub shelf: i64,
+    #[prost(bytes = "vec", tag = "2")]
+    pub content: Vec<u8>,
+    #[prost(string, tag = "3")]
+    pub seal: String,
+    #[prost(string, tag = "4")]
+    pub word: String,
+}
+
+/// `library.v1.WatchResponse`.
+#[derive(Clone, PartialEq, Message)]
+pub struct Arrival {
+    #[prost(message, optional, tag = "1")]
+    pub book: Option<Book>,
 }
 
 /// `library.v1.Where`, `LendResponse` and others that begin with a name.

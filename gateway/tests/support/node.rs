@@ -16,14 +16,14 @@ use codepop_shared::{
 };
 use http::{HeaderMap, Request, Response};
 use http_body::Frame;
-use http_body_util::{BodyExt as _, StreamBody, combinators::BoxBody};
+use http_body_util::{BodyExt as _, StreamBody, combinators::UnsyncBoxBody};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto::Builder,
 };
 use prost::Message as _;
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::{net::TcpListener, sync::broadcast, task::JoinSet};
 use tokio_rustls::TlsAcceptor;
 use tonic::Status;
 use uuid::Uuid;
@@ -43,6 +43,35 @@ pub enum Reply {
     DieOnce,
     /// What was sent is sent back.
     Echo,
+    /// Another reply with metadata.
+    With(Box<Reply>, Vec<(&'static str, String)>),
+    /// A stream of what is sent to all who listen.
+    Feed(broadcast::Sender<Step>),
+}
+
+impl Reply {
+    pub fn with(self, name: &'static str, value: impl Into<String>) -> Self {
+        let (reply, mut metadata) = match self {
+            Self::With(reply, metadata) => (reply, metadata),
+            reply => (Box::new(reply), Vec::new()),
+        };
+        metadata.push((name, value.into()));
+        Self::With(reply, metadata)
+    }
+
+    /// A stream, and what feeds it.
+    pub fn feed() -> (Self, broadcast::Sender<Step>) {
+        let feed = broadcast::Sender::new(64);
+        (Self::Feed(feed.clone()), feed)
+    }
+}
+
+/// What comes next in a stream.
+#[derive(Clone)]
+pub enum Step {
+    Message(Vec<u8>),
+    Fail(Failure),
+    End,
 }
 
 /// A request that a node got.
@@ -69,6 +98,8 @@ pub struct Node {
     latitude: f64,
     address: SocketAddr,
     tls: Option<TlsAcceptor>,
+    /// Whether others say that it holds the numbers below 100,000.
+    pub holds_old_numbers: bool,
     state: Arc<State>,
     server: Option<JoinSet<()>>,
 }
@@ -100,6 +131,7 @@ impl Node {
             latitude,
             address,
             tls: tls.map(|credentials| TlsAcceptor::from(server_config(credentials).unwrap())),
+            holds_old_numbers: false,
             state: Arc::default(),
             server: None,
         };
@@ -170,6 +202,7 @@ impl Node {
             region: "A".to_owned(),
             is_supply_hub: self.kind == NodeType::SupplyHub,
             node_number: self.number,
+            holds_legacy_numbers: self.holds_old_numbers,
             ..Default::default()
         }
     }
@@ -209,7 +242,7 @@ impl Node {
     }
 }
 
-type Answer = Response<BoxBody<Bytes, Infallible>>;
+type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
 
 async fn answer(
     state: Arc<State>,
@@ -239,7 +272,11 @@ async fn answer(
             reply.unwrap_or_else(|| super::Named::reply(&name))
         }
     };
-    Ok(match reply {
+    let (reply, metadata) = match reply {
+        Reply::With(reply, metadata) => (*reply, metadata),
+        reply => (reply, Vec::new()),
+    };
+    let mut response = match reply {
         Reply::Message(message) => success(&message),
         Reply::Echo => success(&message),
         Reply::Fail(failure) => Status::from(failure).into_http(),
@@ -249,16 +286,50 @@ async fn answer(
             die.notify_one();
             std::future::pending().await
         }
-    })
+        Reply::Feed(feed) => stream(feed.subscribe()),
+        Reply::With(..) => unreachable!("one layer of metadata"),
+    };
+    for (name, value) in metadata {
+        response.headers_mut().insert(name, value.parse().unwrap());
+    }
+    Ok(response)
 }
 
-fn success(message: &[u8]) -> Answer {
+/// A stream that sends its messages in small pieces.
+fn stream(feed: broadcast::Receiver<Step>) -> Answer {
+    let frames = futures::stream::unfold(Some(feed), |feed| async {
+        let mut feed = feed?;
+        let (frames, feed) = match feed.recv().await.ok()? {
+            Step::Message(message) => (pieces(&message), Some(feed)),
+            Step::Fail(failure) => {
+                (vec![Frame::trailers(Status::from(failure).into_http::<()>().headers().clone())], None)
+            }
+            Step::End => (vec![trailers()], None),
+        };
+        Some((futures::stream::iter(frames.into_iter().map(Ok)), feed))
+    });
+    let body = StreamBody::new(futures::StreamExt::flatten(frames));
+    Response::builder().header("content-type", "application/grpc").body(body.boxed_unsync()).unwrap()
+}
+
+fn pieces(message: &[u8]) -> Vec<Frame<Bytes>> {
+    framed(message).chunks(3).map(|piece| Frame::data(Bytes::copy_from_slice(piece))).collect()
+}
+
+fn trailers() -> Frame<Bytes> {
+    Frame::trailers(HeaderMap::from_iter([("grpc-status".parse().unwrap(), "0".parse().unwrap())]))
+}
+
+fn framed(message: &[u8]) -> Bytes {
     let mut framed = BytesMut::new();
     framed.put_u8(0);
     framed.put_u32(message.len() as u32);
     framed.put_slice(message);
-    let trailers = HeaderMap::from_iter([("grpc-status".parse().unwrap(), "0".parse().unwrap())]);
-    let frames = [Ok(Frame::data(framed.freeze())), Ok(Frame::trailers(trailers))];
-    let body = StreamBody::new(futures::stream::iter(frames)).boxed();
+    framed.freeze()
+}
+
+fn success(message: &[u8]) -> Answer {
+    let frames = [Ok(Frame::data(framed(message))), Ok(trailers())];
+    let body = StreamBody::new(futures::stream::iter(frames)).boxed_unsync();
     Response::builder().header("content-type", "application/grpc").body(body).unwrap()
 }

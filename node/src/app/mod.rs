@@ -1,4 +1,4 @@
-//! What every feature is handed: the doors to the database, who this node is, and how to fetch an account from peers.
+//! What every feature is handed: the doors to the database, who this node is, and how to fetch an account or a drink from peers.
 //! No globals. [`edge`] is for reading requests, [`once`] for those sent twice, [`canonical`] for digests of rows.
 
 pub mod canonical;
@@ -8,6 +8,7 @@ pub mod once;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use codepop_proto::catalog::UserDrinkSaved;
 use futures::future::BoxFuture;
 use uuid::Uuid;
 
@@ -34,6 +35,12 @@ pub trait AccountFinder: Send + Sync {
     fn find(&self, account: Lookup) -> BoxFuture<'_, bool>;
 }
 
+/// Fetches a customer's drink from where it was made: drinks don't travel beyond their region.
+pub trait DrinkFinder: Send + Sync {
+    /// What was said of it last there, signed by who may say it; nothing is kept of it. `None` when it cannot be had.
+    fn find_drink(&self, drink: i64) -> BoxFuture<'_, Option<UserDrinkSaved>>;
+}
+
 /// When a node was last heard on this node's own link. Kept by the mesh.
 pub trait Sightings: Send + Sync {
     /// When; `None` when it never was.
@@ -47,6 +54,8 @@ pub struct App {
     pub db: Db,
     /// Fetches accounts from peers.
     pub finder: Arc<dyn AccountFinder>,
+    /// Fetches drinks from afar.
+    pub drinks: Arc<dyn DrinkFinder>,
     /// When nodes were last heard.
     pub sightings: Arc<dyn Sightings>,
 }

@@ -1,12 +1,19 @@
 //! Drinks: the chain's catalogue, which hubs publish to everyone; the drinks that customers make, which stay in their
-//! region; and favourites, which follow the customer everywhere and take their drink along.
+//! region; favourites, which follow the customer everywhere and take their drink along; and ratings.
 //!
-//! Reading order: `recipe.rs`, `store.rs` (the rows), `events.rs` (how they merge), this file (operations).
+//! Reading order: `recipe`, `owner` and `pricing` (pure rules), `store` (the rows), `events` (how they merge), this file
+//! (operations), `ratings`, `fetch` (drinks from afar), `expire` (old drinks).
 
 mod digest;
+mod error;
 mod events;
+mod expire;
+mod fetch;
 pub mod import;
 pub mod money;
+mod owner;
+pub mod pricing;
+mod ratings;
 pub mod recipe;
 mod rpc;
 mod store;
@@ -17,15 +24,22 @@ mod tests;
 use std::collections::HashMap;
 
 use codepop_proto::catalog as pb;
-use codepop_shared::{Code, Failure, identity::Kind, number};
+use codepop_shared::{identity::Kind, number};
 
-pub use self::{digest::digest, recipe::Recipe, rpc::CatalogRpc};
+use self::money::Cents;
+pub use self::{
+    digest::digest,
+    error::Error,
+    expire::expire,
+    fetch::{drinks_from_anywhere, fetch_missing},
+    owner::Owner,
+    ratings::{means, rate},
+    recipe::Recipe,
+    rpc::CatalogRpc,
+};
 use crate::{
-    app::{
-        App,
-        edge::{journal_failure, storage_failure},
-    },
-    auth::Permit,
+    app::{App, once::Once},
+    auth::{Customer, Permit},
     journal::{self, Audience},
     storage::{self, Tx, types::Time},
 };
@@ -35,42 +49,6 @@ const CATALOGUE_MAX: i64 = 1_000;
 
 /// Favourites of one user: more than anyone scrolls through. Even the largest drinks (15 KiB) then fit one message.
 const FAVORITES_MAX: i64 = 200;
-
-/// Why an operation on drinks failed.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// There is no such drink, or none that the caller may change; nothing to be done.
-    #[error("No drink has the number {0}.")]
-    Unknown(i64),
-    /// Stores may not say this; ask a hub.
-    #[error("Only a hub can do this.")]
-    AskHub,
-    /// Hubs don't make customers' drinks; ask a store.
-    #[error("Customers' drinks are made at stores.")]
-    AskStore,
-    /// The user has as many favourites as there may be; remove one first.
-    #[error("There can be {FAVORITES_MAX} favourites; remove one first.")]
-    Full,
-    /// The database failed; try again.
-    #[error(transparent)]
-    Storage(#[from] storage::Error),
-    /// The change could not be said.
-    #[error(transparent)]
-    Journal(#[from] journal::Error),
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::Unknown(_) => Self::new(Code::NotFound, error.to_string()),
-            Error::AskHub => Self::new(Code::AskHub, error.to_string()),
-            Error::AskStore => Self::new(Code::AskStore, error.to_string()),
-            Error::Full => Self::new(Code::Conflict, error.to_string()),
-            Error::Storage(error) => storage_failure(&error),
-            Error::Journal(error) => journal_failure(&error),
-        }
-    }
-}
 
 /// A drink.
 #[derive(Clone, Debug, PartialEq)]
@@ -83,44 +61,18 @@ pub struct Drink {
     pub recipe: Recipe,
 }
 
-/// Whose a drink is, and so who may change it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Owner {
-    /// The chain: people with the permission to change the catalogue.
-    Chain,
-    /// A guest. Guests have no sessions, so nobody can tell whose it is.
-    Guest,
-    /// A user, by number.
-    User(i64),
-}
-
-impl Owner {
-    /// The customer who is asking: a user or a guest.
-    pub fn customer(user: Option<i64>) -> Self {
-        user.map_or(Self::Guest, Self::User)
-    }
-
-    /// As events and rows have it.
-    fn number(self) -> i64 {
-        match self {
-            Self::User(number) => number,
-            Self::Guest | Self::Chain => 0,
-        }
-    }
-
-    fn of_row(number: i64) -> Self {
-        if number == 0 { Self::Guest } else { Self::User(number) }
-    }
-}
-
 /// The catalogue, in order of numbers.
 pub async fn list(tx: &mut Tx) -> Result<Vec<Drink>, storage::Error> {
     store::catalogue(tx, CATALOGUE_MAX).await
 }
 
-/// Those of the drinks that are known here: of the catalogue, made by customers, or else among the favourites of `user`,
-/// whose drinks may come from another region.
-pub async fn drinks(tx: &mut Tx, ids: Vec<i64>, user: Option<i64>) -> Result<HashMap<i64, Drink>, storage::Error> {
+/// Those of the drinks that are known here and that a customer may see: of the catalogue, the own ones, imported ones whose
+/// owner nobody knows, and those among the own favourites, which may come from another region.
+pub async fn drinks_for(
+    tx: &mut Tx,
+    ids: Vec<i64>,
+    customer: &Customer,
+) -> Result<HashMap<i64, Drink>, storage::Error> {
     let mut found: HashMap<i64, Drink> = HashMap::new();
     let missing = |found: &HashMap<i64, Drink>| -> Vec<i64> {
         ids.iter().copied().filter(|id| !found.contains_key(id)).collect()
@@ -132,11 +84,14 @@ pub async fn drinks(tx: &mut Tx, ids: Vec<i64>, user: Option<i64>) -> Result<Has
     take(&mut found, catalogue);
     let rest = missing(&found);
     if !rest.is_empty() {
-        let made = store::user_drinks_among(tx, rest).await?;
-        take(&mut found, made);
+        for row in store::user_drinks_among(tx, rest).await? {
+            if Owner::of_row(row.owner, row.guest).shows(row.id, customer) {
+                found.insert(row.id, row.try_into()?);
+            }
+        }
     }
     let rest = missing(&found);
-    if let Some(user) = user
+    if let Some(user) = customer.user
         && !rest.is_empty()
     {
         let favorites = store::favorites_among(tx, user, rest).await?;
@@ -145,9 +100,17 @@ pub async fn drinks(tx: &mut Tx, ids: Vec<i64>, user: Option<i64>) -> Result<Has
     Ok(found)
 }
 
-/// One drink.
-pub async fn find(tx: &mut Tx, id: i64, user: Option<i64>) -> Result<Drink, Error> {
-    drinks(tx, vec![id], user).await?.remove(&id).ok_or(Error::Unknown(id))
+/// One drink, if it is known here and the customer may see it.
+pub async fn find(tx: &mut Tx, id: i64, customer: &Customer) -> Result<Drink, Error> {
+    drinks_for(tx, vec![id], customer).await?.remove(&id).ok_or(Error::Unknown(id))
+}
+
+/// What a customer's drink of this recipe costs, whatever price the recipe has.
+///
+/// # Errors
+/// The database failed.
+pub async fn price(tx: &mut Tx, recipe: &Recipe) -> Result<Cents, storage::Error> {
+    Ok(pricing::price(recipe, &list(tx).await?))
 }
 
 /// Which of the drinks are among the user's favourites.
@@ -155,37 +118,76 @@ pub async fn favorites_among(tx: &mut Tx, user: i64, ids: Vec<i64>) -> Result<Ve
     Ok(store::favorites_among(tx, user, ids).await?.into_iter().map(|drink| drink.id).collect())
 }
 
-/// Whose a drink is. Answers for drinks that are gone too.
+/// Whose a drink is. Answers for drinks that are gone too, but of a guest's that is gone nobody knows any more whose it was.
 pub async fn owner(tx: &mut Tx, id: i64) -> Result<Owner, Error> {
     if store::catalog_row(tx, id).await?.is_some() {
         return Ok(Owner::Chain);
     }
     let row = store::user_row(tx, id).await?.ok_or(Error::Unknown(id))?;
-    Ok(Owner::of_row(row.owner))
+    Ok(Owner::of_row(row.owner, row.guest))
 }
 
-/// Makes a drink.
+/// Whether a drink was a guest's and is gone.
+pub async fn is_guests_and_gone(tx: &mut Tx, id: i64) -> Result<bool, storage::Error> {
+    Ok(store::user_row(tx, id).await?.is_some_and(|row| row.deleted && row.owner == 0))
+}
+
+/// Where the event stands that said a customer's drink last: stream and seq. `None` when the drink is not here or gone.
+pub async fn said_in(tx: &mut Tx, id: i64) -> Result<Option<(i64, i64)>, storage::Error> {
+    let Some(row) = store::user_row(tx, id).await?.filter(|row| !row.deleted) else { return Ok(None) };
+    Ok(journal::source(&row.clocks, events::RECIPE)?.map(|stamp| (stamp.stream, stamp.seq)))
+}
+
+/// Makes a drink. A customer's has the price of its recipe. The same request again, by its key, makes no second one.
 ///
 /// # Errors
-/// This node may not make it for that owner.
-pub async fn create(app: &App, permit: &Permit, owner: Owner, recipe: Recipe) -> Result<Drink, Error> {
+/// This node may not make it for that owner, or the key was sent with another request.
+pub async fn create(
+    app: &App,
+    permit: &Permit,
+    owner: Owner,
+    recipe: Recipe,
+    once: Option<Once>,
+) -> Result<Drink, Error> {
     app.write(permit, move |tx| {
         Box::pin(async move {
-            require_hub(tx, owner.number())?;
-            // Only hubs could ever change a drink that was born at one.
-            if tx.author.id.kind == Kind::Hub && owner != Owner::Chain && !number::is_hub_born(owner.number()) {
-                return Err(Error::AskStore);
+            if let Some(once) = &once
+                && let Some(made) = once.answered::<pb::Recipe>(tx).await?
+            {
+                return again(&made);
             }
-            let id = journal::next_number(tx, "drink").await?;
-            let made = Time(tx.clock.wall());
-            say(tx, owner, id, &recipe, made).await?;
-            Ok(Drink { id, user_created: owner != Owner::Chain, recipe })
+            let drink = make(tx, owner, recipe).await?;
+            if let Some(once) = &once {
+                once.keep(tx, &drink.recipe.to_event(drink.id, drink.user_created)).await?;
+            }
+            Ok(drink)
         })
     })
     .await
 }
 
-/// Changes a drink of `owner`, as `change` says.
+/// The drink that was made when the request came before.
+fn again(made: &pb::Recipe) -> Result<Drink, Error> {
+    let recipe = Recipe::try_from(made).map_err(|why| storage::Error::Damaged(format!("a kept answer: {why}")))?;
+    Ok(Drink { id: made.drink, user_created: made.user_created, recipe })
+}
+
+async fn make(tx: &mut Tx, owner: Owner, mut recipe: Recipe) -> Result<Drink, Error> {
+    require_hub(tx, owner.number())?;
+    // Only hubs could ever change a drink that was born at one.
+    if tx.author.id.kind == Kind::Hub && owner != Owner::Chain && !number::is_hub_born(owner.number()) {
+        return Err(Error::AskStore);
+    }
+    if owner != Owner::Chain {
+        recipe.price = price(tx, &recipe).await?;
+    }
+    let id = journal::next_number(tx, "drink").await?;
+    let made = Time(tx.clock.wall());
+    say(tx, owner, id, &recipe, made).await?;
+    Ok(Drink { id, user_created: owner != Owner::Chain, recipe })
+}
+
+/// Changes a drink of `owner`, as `change` says. A customer's gets the price of its new recipe.
 ///
 /// # Errors
 /// There is none, it is another's, or this node may not change it.
@@ -196,7 +198,10 @@ where
     app.write(permit, move |tx| {
         Box::pin(async move {
             let (old, made) = current(tx, owner, id).await?;
-            let new = change(old.clone());
+            let mut new = change(old.clone());
+            if owner != Owner::Chain {
+                new.price = price(tx, &new).await?;
+            }
             if new != old {
                 require_hub(tx, owner.number())?;
                 require_hub(tx, if owner == Owner::Chain { 0 } else { id })?;
@@ -241,7 +246,7 @@ async fn current(tx: &mut Tx, owner: Owner, id: i64) -> Result<(Recipe, Time), E
         let row = store::catalog_row(tx, id).await?.filter(|row| !row.withdrawn).ok_or(Error::Unknown(id))?;
         return Ok((row.recipe()?, Time(tx.clock.wall())));
     }
-    let row = store::user_row(tx, id).await?.filter(|row| !row.deleted && Owner::of_row(row.owner) == owner);
+    let row = store::user_row(tx, id).await?.filter(|row| !row.deleted && Owner::of_row(row.owner, row.guest) == owner);
     let row = row.ok_or(Error::Unknown(id))?;
     Ok((row.clone().recipe()?, row.created_at))
 }
@@ -256,7 +261,7 @@ async fn say(tx: &mut Tx, owner: Owner, id: i64, recipe: &Recipe, made: Time) ->
         recipe: Some(recipe.to_event(id, true)),
         owner: owner.number(),
         created_at_us: made.0.timestamp_micros(),
-        guest: Vec::new(),
+        guest: owner.guest().map(|guest| guest.as_bytes().to_vec()).unwrap_or_default(),
     };
     let region = own_region(tx);
     journal::emit(tx, &region, &message).await?;
@@ -286,15 +291,24 @@ pub async fn favorites(tx: &mut Tx, user: i64) -> Result<Vec<Drink>, storage::Er
     Ok(favorites)
 }
 
-/// Adds a favourite; true when it was one already.
+/// Adds a favourite of a user, a drink that `customer` may see or that was `fetched` from afar; true when it was one already.
 ///
 /// # Errors
 /// There is no such drink, there are too many favourites, or this node may not speak for the user.
-pub async fn add_favorite(app: &App, permit: &Permit, user: i64, id: i64) -> Result<bool, Error> {
+pub async fn add_favorite(
+    app: &App,
+    permit: &Permit,
+    (user, customer): (i64, Customer),
+    id: i64,
+    fetched: Option<Drink>,
+) -> Result<bool, Error> {
     app.write(permit, move |tx| {
         Box::pin(async move {
             require_hub(tx, user)?;
-            let drink = find(tx, id, Some(user)).await?;
+            let drink = match fetched {
+                Some(drink) => drink,
+                None => find(tx, id, &customer).await?,
+            };
             if store::favorite_row(tx, user, id).await?.is_some_and(|row| row.present) {
                 return Ok(true);
             }
@@ -327,7 +341,7 @@ pub async fn remove_favorite(app: &App, permit: &Permit, user: i64, id: i64) -> 
     .await
 }
 
-/// Removes the favourites and drinks of deleted users: a reaction to their deletion, derived from the rows. Words about
+/// Removes the favourites, drinks and ratings of deleted users: a reaction to their deletion, derived from the rows. Words about
 /// them that arrive later are not applied, so all nodes end with the same rows.
 ///
 /// # Errors

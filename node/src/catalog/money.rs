@@ -8,6 +8,12 @@ pub struct Cents(i64);
 const MAX: i64 = 100_000;
 
 impl Cents {
+    /// The highest price.
+    pub const MAX: Self = Self(MAX);
+
+    /// Nothing.
+    pub const ZERO: Self = Self(0);
+
     /// The amount of so many cents, if it is a price: 0 to 100,000.
     pub fn new(cents: i64) -> Option<Self> {
         (0..=MAX).contains(&cents).then_some(Self(cents))

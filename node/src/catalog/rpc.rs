@@ -10,11 +10,12 @@ use tonic::{Request, Response, Status, async_trait};
 use super::{
     Drink, Error, Owner, Recipe,
     money::Cents,
+    ratings,
     recipe::{self, Ice, Size},
 };
 use crate::{
-    app::{App, edge::Problems},
-    auth::{Actor, Permit, Place},
+    app::{App, edge::Problems, once::Once},
+    auth::{Actor, Customer, Permit, Place},
     storage,
 };
 
@@ -29,18 +30,21 @@ impl CatalogRpc {
         Self { app }
     }
 
-    /// Drinks as the caller sees them: of all favourites only the own are shown.
+    /// Drinks as the caller sees them, with their ratings: of all favourites only the own are shown.
     async fn view(&self, drinks: Vec<Drink>, user: Option<i64>) -> Result<Vec<pb::Drink>, Failure> {
         let ids: Vec<i64> = drinks.iter().map(|drink| drink.id).collect();
-        let favorites = match user {
-            Some(user) => {
-                let among = self.app.read(move |tx| Box::pin(super::favorites_among(tx, user, ids))).await;
-                among.map_err(|error: storage::Error| Error::from(error))?
-            }
-            None => Vec::new(),
-        };
+        let read = self.app.read(move |tx| {
+            Box::pin(async move {
+                let favorites = match user {
+                    Some(user) => super::favorites_among(tx, user, ids.clone()).await?,
+                    None => Vec::new(),
+                };
+                Ok((favorites, super::means(tx, ids).await?))
+            })
+        });
+        let (favorites, ratings) = read.await.map_err(|error: storage::Error| Error::from(error))?;
         let own = |id: i64| user.filter(|_| favorites.contains(&id));
-        Ok(drinks.into_iter().map(|drink| view(&drink, own(drink.id))).collect())
+        Ok(drinks.iter().map(|drink| view(drink, own(drink.id), ratings.get(&drink.id).copied())).collect())
     }
 
     async fn view_one(&self, drink: Drink, user: Option<i64>) -> Result<Option<pb::Drink>, Failure> {
@@ -52,12 +56,26 @@ impl CatalogRpc {
         let owner = self.app.read(move |tx| Box::pin(super::owner(tx, id))).await?;
         match owner {
             Owner::Chain => Ok((self.leave_for_catalogue(actor)?, owner)),
-            // Anyone may drop the token and be a guest, so asking for none would protect nothing; and the app sends it
-            // along when it removes a drink from the cart.
-            Owner::Guest => Ok((actor.public(), owner)),
-            Owner::User(number) if user(actor) == Some(number) => Ok((actor.public(), owner)),
-            Owner::User(_) => Err(Error::Unknown(id).into()),
+            owner if owner.is(&actor.customer()) => Ok((actor.public(), owner)),
+            _ => Err(Error::Unknown(id).into()),
         }
+    }
+
+    /// A drink that the customer may see, from wherever it is.
+    async fn drink(&self, id: i64, customer: &Customer) -> Result<Drink, Failure> {
+        let found = super::drinks_from_anywhere(&self.app, vec![id], customer).await;
+        let drink = found.map_err(Error::from)?.remove(&id);
+        drink.ok_or_else(|| Error::Unknown(id).into())
+    }
+
+    /// Rates a drink and changes nothing else. A guest's rating is not kept: one guest could rate without end.
+    async fn rate(&self, actor: &Actor, id: i64, rating: f64) -> Result<pb::UpdateDrinkResponse, Failure> {
+        let stars = ratings::stars(rating).map_err(|problem| Failure::invalid("Rating", problem))?;
+        let drink = self.drink(id, &actor.customer()).await?;
+        if let Some(user) = user(actor) {
+            super::rate(&self.app, &actor.public(), user, id, stars).await?;
+        }
+        Ok(pb::UpdateDrinkResponse { drink: self.view_one(drink, user(actor)).await? })
     }
 
     /// Leave to change the catalogue, which hubs alone can do.
@@ -76,7 +94,7 @@ fn user(actor: &Actor) -> Option<i64> {
     actor.user.as_ref().map(|user| user.number)
 }
 
-fn view(drink: &Drink, favorite_of: Option<i64>) -> pb::Drink {
+fn view(drink: &Drink, favorite_of: Option<i64>, rating: Option<f64>) -> pb::Drink {
     let Recipe { name, syrups, sodas, add_ins, price, size, ice } = &drink.recipe;
     pb::Drink {
         drink_id: drink.id,
@@ -84,7 +102,7 @@ fn view(drink: &Drink, favorite_of: Option<i64>) -> pb::Drink {
         syrups_used: syrups.clone(),
         soda_used: sodas.clone(),
         add_ins: add_ins.clone(),
-        rating: None,
+        rating,
         price: price.dollars(),
         size: size.word().to_owned(),
         ice: ice.word().to_owned(),
@@ -105,10 +123,9 @@ impl CatalogService for CatalogRpc {
     }
 
     async fn get_drink(&self, request: Request<pb::GetDrinkRequest>) -> Result<Response<pb::GetDrinkResponse>, Status> {
-        let user = user(&Actor::of(&request)?);
-        let id = request.get_ref().drink_id;
-        let drink = self.app.read(move |tx| Box::pin(super::find(tx, id, user))).await.map_err(Failure::from)?;
-        Ok(Response::new(pb::GetDrinkResponse { drink: self.view_one(drink, user).await? }))
+        let actor = Actor::of(&request)?;
+        let drink = self.drink(request.get_ref().drink_id, &actor.customer()).await?;
+        Ok(Response::new(pb::GetDrinkResponse { drink: self.view_one(drink, user(&actor)).await? }))
     }
 
     async fn create_drink(
@@ -116,14 +133,16 @@ impl CatalogService for CatalogRpc {
         request: Request<pb::CreateDrinkRequest>,
     ) -> Result<Response<pb::CreateDrinkResponse>, Status> {
         let actor = Actor::of(&request)?;
+        let once = Once::of(&request, "CreateDrink")?;
         let (recipe, by_customer) = new_drink(&request.into_inner())?;
         let (permit, owner) = if by_customer {
-            (actor.public(), Owner::customer(user(&actor)))
+            // The gate began a session where there was none.
+            (actor.public(), actor.has_session().then(|| Owner::of(&actor.customer())).ok_or_else(not_authenticated)?)
         } else {
             (self.leave_for_catalogue(&actor)?, Owner::Chain)
         };
-        let drink = super::create(&self.app, &permit, owner, recipe).await.map_err(Failure::from)?;
-        Ok(Response::new(pb::CreateDrinkResponse { drink: Some(view(&drink, None)) }))
+        let drink = super::create(&self.app, &permit, owner, recipe, once).await.map_err(Failure::from)?;
+        Ok(Response::new(pb::CreateDrinkResponse { drink: Some(view(&drink, None, None)) }))
     }
 
     async fn update_drink(
@@ -132,8 +151,11 @@ impl CatalogService for CatalogRpc {
     ) -> Result<Response<pb::UpdateDrinkResponse>, Status> {
         let actor = Actor::of(&request)?;
         let request = request.into_inner();
+        if let Some(rating) = request.rating {
+            return Ok(Response::new(self.rate(&actor, request.drink_id, rating).await?));
+        }
         let (permit, owner) = self.leave(&actor, request.drink_id).await?;
-        let change = change(&request)?;
+        let change = change(&request, owner == Owner::Chain)?;
         let updated = super::update(&self.app, &permit, owner, request.drink_id, |old| change.apply(old)).await;
         let drink = updated.map_err(Failure::from)?;
         Ok(Response::new(pb::UpdateDrinkResponse { drink: self.view_one(drink, user(&actor)).await? }))
@@ -145,6 +167,10 @@ impl CatalogService for CatalogRpc {
     ) -> Result<Response<pb::DeleteDrinkResponse>, Status> {
         let actor = Actor::of(&request)?;
         let id = request.get_ref().drink_id;
+        let gone = self.app.read(move |tx| Box::pin(super::is_guests_and_gone(tx, id))).await;
+        if gone.map_err(Error::from).map_err(Failure::from)? {
+            return Ok(Response::new(pb::DeleteDrinkResponse {}));
+        }
         let (permit, owner) = self.leave(&actor, id).await?;
         super::delete(&self.app, &permit, owner, id).await.map_err(Failure::from)?;
         Ok(Response::new(pb::DeleteDrinkResponse {}))
@@ -158,8 +184,7 @@ impl CatalogService for CatalogRpc {
         let user = actor.user_is(request.get_ref().user_id)?.number;
         let drinks = self.app.read(move |tx| Box::pin(super::favorites(tx, user))).await;
         let drinks = drinks.map_err(Error::from).map_err(Failure::from)?;
-        let drinks = drinks.iter().map(|drink| view(drink, Some(user))).collect();
-        Ok(Response::new(pb::ListFavoritesResponse { drinks }))
+        Ok(Response::new(pb::ListFavoritesResponse { drinks: self.view(drinks, Some(user)).await? }))
     }
 
     async fn add_favorite(
@@ -169,7 +194,10 @@ impl CatalogService for CatalogRpc {
         let actor = Actor::of(&request)?;
         let request = request.into_inner();
         let user = actor.user_is(request.user_id)?.number;
-        let added = super::add_favorite(&self.app, &actor.public(), user, request.drink_id).await;
+        let (id, customer) = (request.drink_id, actor.customer());
+        let fetched = super::fetch_missing(&self.app, &[id], &customer).await;
+        let fetched = fetched.map_err(Error::from).map_err(Failure::from)?.pop();
+        let added = super::add_favorite(&self.app, &actor.public(), (user, customer), id, fetched).await;
         let existed = added.map_err(Failure::from)?;
         Ok(Response::new(pb::AddFavoriteResponse { status: "added".to_owned(), existed }))
     }
@@ -187,10 +215,18 @@ impl CatalogService for CatalogRpc {
     }
 }
 
-/// What a new drink is made of, and whether a customer makes it.
+fn not_authenticated() -> Failure {
+    Failure::new(Code::NotAuthenticated, "This needs a session, and there is none.")
+}
+
+/// What a new drink is made of, and whether a customer makes it. What a phone says of the price of a customer's drink is
+/// not even looked at.
 fn new_drink(request: &pb::CreateDrinkRequest) -> Result<(Recipe, bool), Failure> {
     let mut problems = Problems::default();
-    let price = request.price.ok_or("must be given").and_then(Cents::from_dollars);
+    let price = match (request.user_created, request.price) {
+        (Some(true), _) => Ok(Cents::ZERO),
+        (_, price) => price.ok_or("must be given").and_then(Cents::from_dollars),
+    };
     let fields = (
         problems.check("Name", recipe::name(&request.name)),
         problems.check("SodaUsed", recipe::ingredients(&request.soda_used, 1)),
@@ -237,12 +273,13 @@ impl Change {
     }
 }
 
-fn change(request: &pb::UpdateDrinkRequest) -> Result<Change, Failure> {
+/// What is to change. Only the catalogue's prices are told.
+fn change(request: &pb::UpdateDrinkRequest, priced: bool) -> Result<Change, Failure> {
     let mut problems = Problems::default();
     let mut change = Change {
         name: request.name.as_deref().and_then(|name| problems.check("Name", recipe::name(name))),
         ingredients: None,
-        price: request.price.and_then(|price| problems.check("Price", Cents::from_dollars(price))),
+        price: request.price.filter(|_| priced).and_then(|price| problems.check("Price", Cents::from_dollars(price))),
         size: request.size.as_deref().and_then(|size| problems.check("Size", Size::parse(size))),
         ice: request.ice.as_deref().and_then(|ice| problems.check("Ice", Ice::parse(ice))),
     };

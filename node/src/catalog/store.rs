@@ -1,5 +1,6 @@
 //! Rows of drinks and favourites. The three tables have the same columns for what a drink is made of; lists are JSON.
 
+use codepop_shared::number::STRIDE;
 use diesel::{
     AsChangeset, ExpressionMethods as _, Insertable, OptionalExtension as _, QueryDsl as _, Queryable, Selectable,
     SelectableHelper as _,
@@ -15,8 +16,8 @@ use crate::{
     on,
     storage::{
         Error, Tx,
-        schema::{catalog_drinks, favorites, user_drinks},
-        types::Time,
+        schema::{catalog_drinks, drink_ratings, favorites, user_drinks},
+        types::{Id, Time},
     },
 };
 
@@ -65,7 +66,7 @@ macro_rules! drink_row {
     ($(#[$doc:meta])* $row:ident in $table:ident ($($key:ident),+) { $($field:ident: $type:ty,)+ }) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Insertable, AsChangeset, Queryable, Selectable)]
-        #[diesel(table_name = $table, primary_key($($key),+))]
+        #[diesel(table_name = $table, primary_key($($key),+), treat_none_as_null = true)]
         pub(super) struct $row {
             $(pub(super) $field: $type,)+
             pub(super) name: String,
@@ -108,6 +109,7 @@ drink_row! {
     UserRow in user_drinks (id) {
         id: i64,
         owner: i64,
+        guest: Option<Id>,
         created_at: Time,
         deleted: bool,
     }
@@ -203,14 +205,48 @@ pub(super) async fn catalogue_among(tx: &mut Tx, ids: Vec<i64>) -> Result<Vec<Dr
 }
 
 /// Those of the drinks that customers made.
-pub(super) async fn user_drinks_among(tx: &mut Tx, ids: Vec<i64>) -> Result<Vec<Drink>, Error> {
-    let rows: Vec<UserRow> = on!(tx, conn => user_drinks::table
+pub(super) async fn user_drinks_among(tx: &mut Tx, ids: Vec<i64>) -> Result<Vec<UserRow>, Error> {
+    Ok(on!(tx, conn => user_drinks::table
         .filter(user_drinks::deleted.eq(false))
         .filter(user_drinks::id.eq_any(ids))
         .select(UserRow::as_select())
         .load(conn)
-        .await)?;
-    drinks(rows)
+        .await)?)
+}
+
+/// Customers' drinks with their owners, made before a time at the node of this number, that nobody has among the
+/// favourites; the oldest first.
+pub(super) async fn old_of_node(tx: &mut Tx, before: Time, node: u32, limit: i64) -> Result<Vec<(i64, i64)>, Error> {
+    let node = i64::from(node);
+    Ok(on!(tx, conn => user_drinks::table
+        .filter(user_drinks::deleted.eq(false))
+        .filter(user_drinks::created_at.lt(before))
+        .filter(user_drinks::id.ge(STRIDE))
+        .filter((user_drinks::id - user_drinks::id / STRIDE * STRIDE).eq(node))
+        .filter(user_drinks::id.ne_all(
+            favorites::table.filter(favorites::present.eq(true)).select(favorites::drink_id),
+        ))
+        .order((user_drinks::created_at, user_drinks::id))
+        .limit(limit)
+        .select((user_drinks::id, user_drinks::owner))
+        .load(conn)
+        .await)?)
+}
+
+/// As [`old_of_node`], wherever they were made; imported ones are not among them.
+pub(super) async fn old_of_all(tx: &mut Tx, before: Time, limit: i64) -> Result<Vec<(i64, i64)>, Error> {
+    Ok(on!(tx, conn => user_drinks::table
+        .filter(user_drinks::deleted.eq(false))
+        .filter(user_drinks::created_at.lt(before))
+        .filter(user_drinks::id.ge(STRIDE))
+        .filter(user_drinks::id.ne_all(
+            favorites::table.filter(favorites::present.eq(true)).select(favorites::drink_id),
+        ))
+        .order((user_drinks::created_at, user_drinks::id))
+        .limit(limit)
+        .select((user_drinks::id, user_drinks::owner))
+        .load(conn)
+        .await)?)
 }
 
 /// A user's favourites in order of the drinks' numbers.
@@ -332,5 +368,8 @@ pub(super) async fn forget_deleted(tx: &mut Tx) -> Result<bool, Error> {
     let drinks = on!(tx, conn => diesel::delete(user_drinks::table.filter(user_drinks::owner.eq_any(deleted())))
         .execute(conn)
         .await)?;
-    Ok(favorites + drinks > 0)
+    let ratings = on!(tx, conn => diesel::delete(drink_ratings::table.filter(drink_ratings::user_id.eq_any(deleted())))
+        .execute(conn)
+        .await)?;
+    Ok(favorites + drinks + ratings > 0)
 }

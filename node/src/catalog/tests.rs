@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::{
-    auth::{Grant, Place},
+    auth::{Actor, Grant, Place},
     journal::{Replicated, Stamp},
     laws, on_both,
     testing::{self, Node},
@@ -19,10 +19,17 @@ use crate::{
 const ANN: i64 = 101_000;
 const BOB: i64 = 201_000;
 
-/// A request by a user, or by a guest.
+const GUEST: Uuid = Uuid::from_u128(7);
+
+/// A request by a user, or by the guest.
 fn by<T>(user: Option<i64>, message: T) -> Request<T> {
+    by_customer(Customer { user, guest: user.is_none().then_some(GUEST) }, message)
+}
+
+fn by_customer<T>(customer: Customer, message: T) -> Request<T> {
     let mut request = Request::new(message);
-    request.extensions_mut().insert(laws::actor(user, Vec::new()));
+    let actor = Actor { guest: customer.guest, ..laws::actor(customer.user, Vec::new()) };
+    request.extensions_mut().insert(actor);
     request
 }
 
@@ -83,6 +90,26 @@ async fn hear<M: Replicated + 'static>(node: &Node, message: M) {
     node.db.receive(move |tx| Box::pin(async move { heard(tx).await })).await.unwrap();
 }
 
+fn float_of(drink: i64) -> pb::Recipe {
+    let sodas = vec!["Coke".into()];
+    let (size, ice) = ("24oz".into(), "regular".into());
+    pb::Recipe {
+        drink,
+        name: "Float".into(),
+        sodas,
+        price_cents: 200,
+        size,
+        ice,
+        user_created: true,
+        ..Default::default()
+    }
+}
+
+async fn rate(node: &Node, user: Option<i64>, drink_id: i64, rating: f64) -> Result<pb::Drink, Failure> {
+    let request = pb::UpdateDrinkRequest { drink_id, rating: Some(rating), ..Default::default() };
+    answer(rpc(node).update_drink(by(user, request)).await).map(|answer| answer.drink.unwrap())
+}
+
 async fn events_of(node: &Node) -> i64 {
     let counts = node.db.read(|tx| Box::pin(journal::entries::counts(tx))).await;
     counts.map_err(|error: storage::Error| error).unwrap().0
@@ -104,14 +131,14 @@ fn published(drink: i64, name: &str) -> pb::DrinkPublished {
 on_both!(a_guests_drink_goes_through_the_cart, async |node: Node| {
     let drink = create(&node, None).await;
     assert_eq!(drink.drink_id, 101_000);
-    assert_eq!((drink.price, drink.size.as_str(), drink.ice.as_str()), (5.99, "32oz", "none"));
+    assert_eq!((drink.price, drink.size.as_str(), drink.ice.as_str()), (2.6, "32oz", "none"));
     assert!(drink.user_created && drink.rating.is_none() && drink.favorite.is_empty());
     assert_eq!(get(&node, None, drink.drink_id).await.unwrap(), drink);
 
     let change = |drink_id| pb::UpdateDrinkRequest {
         drink_id,
         soda_used: vec!["Sprite".into()],
-        price: Some(2.0),
+        price: Some(0.01),
         ..Default::default()
     };
     let changed = answer(rpc(&node).update_drink(by(None, change(drink.drink_id))).await).unwrap().drink.unwrap();
@@ -121,9 +148,18 @@ on_both!(a_guests_drink_goes_through_the_cart, async |node: Node| {
     answer(rpc(&node).update_drink(by(None, same)).await).unwrap();
     assert_eq!(events_of(&node).await, 2, "what changes nothing is not said");
 
-    // The app sends the token of whoever is logged in when it empties the cart.
+    // Another guest, a user and nobody in particular see nothing of it; the one who logs in keeps it.
     let gone = pb::DeleteDrinkRequest { drink_id: drink.drink_id };
-    answer(rpc(&node).delete_drink(by(Some(ANN), gone)).await).unwrap();
+    let other = Customer { user: None, guest: Some(Uuid::from_u128(8)) };
+    for stranger in [other, Customer { user: Some(ANN), guest: None }, Customer::default()] {
+        let read = pb::GetDrinkRequest { drink_id: drink.drink_id };
+        assert_eq!(code(rpc(&node).get_drink(by_customer(stranger, read)).await), Code::NotFound);
+        assert_eq!(code(rpc(&node).update_drink(by_customer(stranger, change(drink.drink_id))).await), Code::NotFound);
+        assert_eq!(code(rpc(&node).delete_drink(by_customer(stranger, gone)).await), Code::NotFound);
+    }
+    let logged_in = Customer { user: Some(ANN), guest: Some(GUEST) };
+    answer(rpc(&node).delete_drink(by_customer(logged_in, gone)).await).unwrap();
+    // Whose it was is not known any more: whoever removes what is gone has what was wanted.
     answer(rpc(&node).delete_drink(by(None, gone)).await).unwrap();
     assert_eq!(events_of(&node).await, 3);
     assert_eq!(get(&node, None, drink.drink_id).await.unwrap_err().code, Code::NotFound);
@@ -134,13 +170,14 @@ on_both!(a_users_drink_is_the_users_alone, async |node: Node| {
     let id = create(&node, Some(ANN)).await.drink_id;
     let change = pb::UpdateDrinkRequest { drink_id: id, name: Some("Mine".into()), ..Default::default() };
     for other in [None, Some(BOB)] {
-        assert_eq!(get(&node, other, id).await.unwrap().name, "Coke Float");
+        assert_eq!(get(&node, other, id).await.unwrap_err().code, Code::NotFound);
         assert_eq!(code(rpc(&node).update_drink(by(other, change.clone())).await), Code::NotFound);
         assert_eq!(
             code(rpc(&node).delete_drink(by(other, pb::DeleteDrinkRequest { drink_id: id })).await),
             Code::NotFound
         );
     }
+    assert_eq!(add(&node, BOB, id).await.unwrap_err().code, Code::NotFound);
     // A change reaches the own favourite, which travels farther than the drink.
     assert!(!add(&node, ANN, id).await.unwrap());
     let changed = answer(rpc(&node).update_drink(by(Some(ANN), change)).await).unwrap().drink.unwrap();
@@ -167,11 +204,18 @@ on_both!(wrong_fields_are_named_in_the_apps_spelling, async |node: Node| {
         ice: Some("normal".into()),
         ..float()
     };
-    assert_eq!(fields(wrong).await, ["Name", "SyrupsUsed", "AddIns", "Price", "Size", "Ice"]);
-    assert_eq!(fields(pb::CreateDrinkRequest { price: Some(1_000.01), ..float() }).await, ["Price"]);
+    let for_all = |request| pb::CreateDrinkRequest { user_created: Some(false), ..request };
+    // What a phone says of the price of a customer's drink is not looked at.
+    assert_eq!(fields(wrong.clone()).await, ["Name", "SyrupsUsed", "AddIns", "Size", "Ice"]);
+    assert_eq!(fields(for_all(wrong)).await, ["Name", "SyrupsUsed", "AddIns", "Price", "Size", "Ice"]);
+    assert_eq!(fields(for_all(pb::CreateDrinkRequest { price: Some(1_000.01), ..float() })).await, ["Price"]);
     let id = create(&node, None).await.drink_id;
-    let wrong =
-        pb::UpdateDrinkRequest { drink_id: id, name: Some(String::new()), price: Some(-1.0), ..Default::default() };
+    let wrong = pb::UpdateDrinkRequest {
+        drink_id: id,
+        name: Some(String::new()),
+        size: Some("m".into()),
+        ..Default::default()
+    };
     let failure = answer(rpc(&node).update_drink(by(None, wrong)).await).unwrap_err();
     assert_eq!(failure.fields.len(), 2);
 });
@@ -227,7 +271,9 @@ on_both!(favourites_have_a_bound, async |node: Node| {
 on_both!(a_deleted_user_leaves_nothing, async |node: Node| {
     let (annes, guests) = (create(&node, Some(ANN)).await.drink_id, create(&node, None).await.drink_id);
     add(&node, ANN, annes).await.unwrap();
-    add(&node, BOB, annes).await.unwrap();
+    let recipe = Some(float_of(annes));
+    hear(&node, pb::FavoriteAdded { user: BOB, recipe: recipe.clone() }).await;
+    rate(&node, Some(ANN), annes, 5.0).await.unwrap();
     hear(&node, codepop_proto::accounts::UserDeleted { user: ANN, ..Default::default() }).await;
     node.db.write(|tx| Box::pin(forget_deleted(tx))).await.map_err(|e: storage::Error| e).unwrap();
     // A word that comes late changes nothing.
@@ -241,6 +287,8 @@ on_both!(a_deleted_user_leaves_nothing, async |node: Node| {
     assert_eq!(favorites(&node, BOB).await.len(), 1);
     assert_eq!(get(&node, None, annes).await.unwrap_err().code, Code::NotFound);
     assert!(get(&node, None, guests).await.is_ok());
+    let means = node.db.read(move |tx| Box::pin(means(tx, vec![annes]))).await;
+    assert!(means.map_err(|error: storage::Error| error).unwrap().is_empty());
 });
 
 on_both!(stores_send_what_is_the_hubs_to_a_hub, async |node: Node| {
@@ -275,4 +323,178 @@ async fn hubs_keep_the_catalogue() {
     // A late copy of an older version does not bring it back.
     hear(&node, published(drink.drink_id, "Zombie")).await;
     assert_eq!(get(&node, None, drink.drink_id).await.unwrap_err().code, Code::NotFound);
+}
+
+on_both!(prices_are_those_of_the_recipe, async |node: Node| {
+    hear(&node, published(700_003, "Red Rizz")).await;
+    let made = async |request| answer(rpc(&node).create_drink(by(None, request)).await).unwrap().drink.unwrap();
+    let copy = pb::CreateDrinkRequest {
+        name: "red rizz".into(),
+        soda_used: vec!["COKE".into()],
+        price: None,
+        user_created: Some(true),
+        ..Default::default()
+    };
+    let copy = made(copy).await;
+    assert_eq!((copy.price, copy.user_created), (2.5, true));
+    assert_eq!(made(pb::CreateDrinkRequest { price: Some(f64::NAN), ..float() }).await.price, 2.6);
+    let change = pb::UpdateDrinkRequest { drink_id: copy.drink_id, name: Some("Mine".into()), ..Default::default() };
+    let changed = answer(rpc(&node).update_drink(by(None, change)).await).unwrap().drink.unwrap();
+    assert_eq!(changed.price, 2.0);
+    let recipe = Recipe::try_from(&float_of(1)).unwrap();
+    let price = node.db.read(move |tx| Box::pin(async move { price(tx, &recipe).await })).await;
+    assert_eq!(price.map_err(|error: storage::Error| error).unwrap().get(), 200);
+});
+
+on_both!(a_drink_is_rated_once_by_each_user, async |node: Node| {
+    hear(&node, published(700_003, "Red Rizz")).await;
+    let own = create(&node, Some(ANN)).await;
+    // The app sends a copy of the drink along, in spellings that are not the drink's: nothing of it is taken.
+    let stars = pb::UpdateDrinkRequest {
+        drink_id: own.drink_id,
+        name: Some("Other".into()),
+        soda_used: vec!["Other".into()],
+        price: Some(9.0),
+        rating: Some(4.0),
+        ..Default::default()
+    };
+    let rated = answer(rpc(&node).update_drink(by(Some(ANN), stars)).await).unwrap().drink.unwrap();
+    assert_eq!(rated, pb::Drink { rating: Some(4.0), ..own.clone() });
+    assert_eq!(rate(&node, Some(BOB), own.drink_id, 1.0).await.unwrap_err().code, Code::NotFound);
+
+    for (user, stars, mean) in [(ANN, 5.0, 5.0), (BOB, 2.0, 3.5), (BOB, 3.0, 4.0), (301_000, 3.0, 3.67)] {
+        assert_eq!(rate(&node, Some(user), 700_003, stars).await.unwrap().rating, Some(mean));
+    }
+    let before = events_of(&node).await;
+    assert_eq!(rate(&node, Some(BOB), 700_003, 3.0).await.unwrap().rating, Some(3.67));
+    // A guest gets a friendly answer, and nothing is kept.
+    assert_eq!(rate(&node, None, 700_003, 1.0).await.unwrap().rating, Some(3.67));
+    assert_eq!(events_of(&node).await, before);
+    let listed = answer(rpc(&node).list_drinks(by(None, pb::ListDrinksRequest {})).await).unwrap().drinks;
+    assert_eq!(listed[0].rating, Some(3.67));
+    assert!(!add(&node, ANN, 700_003).await.unwrap());
+    assert_eq!(favorites(&node, ANN).await[0].rating, Some(3.67));
+    for wrong in [0.0, 6.0, 2.5, f64::NAN] {
+        for user in [None, Some(ANN)] {
+            let failure = rate(&node, user, 700_003, wrong).await.unwrap_err();
+            assert_eq!((failure.code, failure.fields[0].0.as_str()), (Code::Invalid, "Rating"));
+        }
+    }
+    assert_eq!(rate(&node, Some(ANN), 999_001, 5.0).await.unwrap_err().code, Code::NotFound);
+    assert_eq!(rate(&node, number::compose(4, 3), 700_003, 5.0).await.unwrap_err().code, Code::AskHub);
+});
+
+on_both!(imported_drinks_of_nobody_are_seen_and_not_changed, async |node: Node| {
+    let saved = |drink, guest| pb::UserDrinkSaved { recipe: Some(float_of(drink)), owner: 0, created_at_us: 1, guest };
+    hear(&node, saved(64, Vec::new())).await;
+    hear(&node, saved(65, vec![1; 16])).await;
+    hear(&node, saved(901_000, Vec::new())).await;
+    for user in [None, Some(ANN)] {
+        assert_eq!(get(&node, user, 64).await.unwrap().name, "Float");
+        assert_eq!(get(&node, user, 65).await.unwrap_err().code, Code::NotFound);
+        assert_eq!(get(&node, user, 901_000).await.unwrap_err().code, Code::NotFound);
+        let gone = pb::DeleteDrinkRequest { drink_id: 64 };
+        assert_eq!(code(rpc(&node).delete_drink(by(user, gone)).await), Code::NotFound);
+        let change = pb::UpdateDrinkRequest { drink_id: 64, name: Some("Mine".into()), ..Default::default() };
+        assert_eq!(code(rpc(&node).update_drink(by(user, change)).await), Code::NotFound);
+    }
+});
+
+on_both!(the_same_request_again_makes_no_second_drink, async |node: Node| {
+    let make = async |key: &'static str, name: &str| {
+        let mut request = by(Some(ANN), pb::CreateDrinkRequest { name: name.into(), ..float() });
+        request.metadata_mut().insert("idempotency-key", key.parse().unwrap());
+        answer(rpc(&node).create_drink(request).await).map(|answer| answer.drink.unwrap())
+    };
+    let made = make("one", "Float").await.unwrap();
+    assert_eq!(make("one", "Float").await.unwrap(), made);
+    assert_ne!(make("two", "Float").await.unwrap().drink_id, made.drink_id);
+    assert_eq!(make("one", "Other").await.unwrap_err().code, Code::KeyReused);
+    assert_eq!(events_of(&node).await, 2);
+});
+
+/// A node elsewhere that says the same of every drink, and counts how often it is asked.
+struct Elsewhere(pb::UserDrinkSaved, std::sync::atomic::AtomicUsize);
+
+impl crate::app::DrinkFinder for Elsewhere {
+    fn find_drink(&self, _drink: i64) -> futures::future::BoxFuture<'_, Option<pb::UserDrinkSaved>> {
+        self.1.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        Box::pin(std::future::ready(Some(self.0.clone())))
+    }
+}
+
+on_both!(own_drinks_come_from_afar, async |node: Node| {
+    let drink = number::compose(9, 2_000).unwrap();
+    let said = pb::UserDrinkSaved { recipe: Some(float_of(drink)), owner: ANN, created_at_us: 1, guest: Vec::new() };
+    let elsewhere = std::sync::Arc::new(Elsewhere(said, Default::default()));
+    let app = App { drinks: elsewhere.clone(), ..node.app.clone() };
+    let rpc = CatalogRpc::new(app.clone());
+    let get =
+        async |customer, drink_id| answer(rpc.get_drink(by_customer(customer, pb::GetDrinkRequest { drink_id })).await);
+    let asked = || elsewhere.1.load(std::sync::atomic::Ordering::SeqCst);
+    let ann = Customer { user: Some(ANN), guest: Some(GUEST) };
+    assert_eq!(get(ann, drink).await.unwrap().drink.unwrap().name, "Float");
+    assert_eq!((events_of(&node).await, asked()), (0, 1), "nothing is kept of it");
+    // Another's drink is not shown, and what came for another number is not it.
+    assert_eq!(get(Customer { user: Some(BOB), guest: None }, drink).await.unwrap_err().code, Code::NotFound);
+    assert_eq!(get(ann, drink + number::STRIDE).await.unwrap_err().code, Code::NotFound);
+    let before = asked();
+    // Nobody in particular owns nothing; what was born here, imported, or is known to be gone or another's is not asked for.
+    assert_eq!(get(Customer::default(), drink).await.unwrap_err().code, Code::NotFound);
+    for id in [number::compose(9, 1_000).unwrap(), 64, 0, -5, i64::MAX] {
+        assert_eq!(get(ann, id).await.unwrap_err().code, Code::NotFound, "{id}");
+    }
+    let gone = number::compose(10, 2_000).unwrap();
+    hear(&node, pb::UserDrinkDeleted { drink: gone, owner: ANN }).await;
+    assert_eq!(get(ann, gone).await.unwrap_err().code, Code::NotFound);
+    assert_eq!(asked(), before);
+
+    let add = pb::AddFavoriteRequest { user_id: ANN, drink_id: drink };
+    answer(rpc.add_favorite(by_customer(ann, add)).await).unwrap();
+    assert_eq!(get(ann, drink).await.unwrap().drink.unwrap().favorite, [ANN]);
+    assert_eq!(asked(), before + 1, "the favourite brought it");
+});
+
+on_both!(old_drinks_go_and_favourites_stay, async |node: Node| {
+    let day_us = 24 * 3_600 * 1_000_000;
+    let now = node.app.clock().wall().timestamp_micros();
+    let save = async |drink, owner, days: i64| {
+        let created_at_us = now - days * day_us;
+        let guest = if owner == 0 { GUEST.as_bytes().to_vec() } else { Vec::new() };
+        hear(&node, pb::UserDrinkSaved { recipe: Some(float_of(drink)), owner, created_at_us, guest }).await;
+    };
+    let own = |counter| number::compose(counter, 1_000).unwrap();
+    let (old, young, loved, annes) = (own(1), own(2), own(3), own(4));
+    let (foreign, imported) = (number::compose(1, 2_000).unwrap(), 64);
+    for (drink, owner, days) in
+        [(old, 0, 8), (young, 0, 6), (loved, 0, 400), (annes, ANN, 8), (foreign, 0, 400), (imported, 0, 400)]
+    {
+        save(drink, owner, days).await;
+    }
+    hear(&node, pb::FavoriteAdded { user: ANN, recipe: Some(float_of(loved)) }).await;
+    let expire = async || {
+        let more = node.db.write(|tx| Box::pin(expire(tx))).await;
+        assert!(!more.map_err(|error: Error| error).unwrap());
+    };
+    expire().await;
+    assert_eq!(events_of(&node).await, 2, "others hear of it");
+    for (drink, is_there) in [(old, false), (young, true), (loved, true), (foreign, true), (imported, true)] {
+        assert_eq!(get(&node, None, drink).await.is_ok(), is_there, "{drink}");
+    }
+    assert_eq!(get(&node, Some(ANN), annes).await.unwrap_err().code, Code::NotFound);
+    expire().await;
+    assert_eq!(events_of(&node).await, 2);
+});
+
+#[tokio::test]
+async fn a_hub_removes_what_no_node_does() {
+    let node = Node::sqlite_as(testing::name(3, "C")).await;
+    let now = node.app.clock().wall().timestamp_micros();
+    for (counter, days) in [(1, 20), (2, 22)] {
+        let (drink, guest) = (number::compose(counter, 2_000).unwrap(), vec![1; 16]);
+        let created_at_us = now - days * 24 * 3_600 * 1_000_000;
+        hear(&node, pb::UserDrinkSaved { recipe: Some(float_of(drink)), owner: 0, created_at_us, guest }).await;
+    }
+    node.db.write(|tx| Box::pin(expire(tx))).await.map_err(|error: Error| error).unwrap();
+    assert_eq!(events_of(&node).await, 1);
 }

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     accounts,
     app::App,
+    catalog,
     clock::Clock,
     config::{Database, RunConfig},
     identity::{Author, DataLock, NodeIdentity, NodeSettings},
@@ -41,6 +42,9 @@ const KEEP_SIGHTINGS_EVERY: Duration = Duration::from_secs(30);
 
 /// How often records of ended sessions whose tokens have run out are dropped.
 const FORGET_EXPIRED_EVERY: Duration = Duration::from_secs(60 * 60);
+
+/// How often customers' drinks that are old are looked for.
+const REMOVE_OLD_DRINKS_EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// How long a started node holds its own writes for a peer's confirmation that its database is up to date. A link comes
 /// up in well under a second; with all peers away the store must sell.
@@ -82,7 +86,8 @@ pub(super) async fn run(config: RunConfig) -> Result<()> {
         links: links.clone(),
         db: db.clone(),
     };
-    let app = App { finder: Finder::new(dialler.clone()), sightings: Arc::new(links), db: db.clone() };
+    let finder = Finder::new(dialler.clone());
+    let app = App { finder: finder.clone(), drinks: finder, sightings: Arc::new(links), db: db.clone() };
     let socket = TcpListener::bind(config.listen).await.with_context(|| format!("listen on {}", config.listen))?;
     let security = if config.insecure { Security::Plain } else { Security::Tls(server_config(&identity.credentials)?) };
     let limits = Limits { connections: CONNECTIONS_MAX, ..Limits::default() };
@@ -104,6 +109,7 @@ pub(super) async fn run(config: RunConfig) -> Result<()> {
     }
     tokio::spawn(forget_deleted(app.db.clone(), stop.clone()));
     tokio::spawn(forget_expired(app.db.clone(), stop.clone()));
+    tokio::spawn(remove_old_drinks(app.clone(), stop.clone()));
     let payments = Payments::new(app.clone(), config.payments);
     tokio::spawn(payments.clone().settle(stop.clone()));
     let orders = Orders::new(app.clone(), payments.clone(), config.robot);
@@ -211,6 +217,23 @@ async fn forget_expired(db: Db, stop: CancellationToken) {
     while stop.run_until_cancelled(every.tick()).await.is_some() {
         if let Err(error) = db.receive(|tx| Box::pin(accounts::forget_expired_sessions(tx))).await {
             tracing::warn!(error = %error, "records of expired sessions could not be dropped");
+        }
+    }
+}
+
+/// Removes customers' drinks that are older than carts live.
+async fn remove_old_drinks(app: App, stop: CancellationToken) {
+    let mut every = tokio::time::interval(REMOVE_OLD_DRINKS_EVERY);
+    while stop.run_until_cancelled(every.tick()).await.is_some() {
+        loop {
+            match app.db.write(|tx| Box::pin(catalog::expire(tx))).await {
+                Ok(true) if !stop.is_cancelled() => {}
+                Ok(_) => break,
+                Err(error) => {
+                    tracing::warn!(error = %error, "old drinks could not be removed");
+                    break;
+                }
+            }
         }
     }
 }

@@ -16,7 +16,7 @@ pub mod vocabulary;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use chrono::DateTime;
 use codepop_shared::{Code, Failure};
@@ -34,7 +34,7 @@ pub use self::{
 use crate::{
     app::{App, edge::storage_failure},
     auth::Permit,
-    catalog::{self, Recipe},
+    catalog::{Drink, Recipe},
     journal,
     storage::{self, Tx, types::Time},
     stores::{self, Stock, StockSummary},
@@ -143,14 +143,17 @@ fn ingredients(recipe: &Recipe) -> impl Iterator<Item = (Kind, &String)> {
     lists.into_iter().flat_map(|(kind, list)| list.iter().map(move |name| (kind, name)))
 }
 
-/// Tells for each drink, in the order asked, whether this store can make it. `user` also gets answers about drinks that
-/// are known from the own favourites alone.
+/// Tells for each drink, in the order asked, whether this store can make it, given those that whoever asks may see.
 ///
 /// # Errors
 /// This node is not that store.
-pub async fn check(tx: &mut Tx, store: Uuid, ids: Vec<i64>, user: Option<i64>) -> Result<Vec<Availability>, Error> {
+pub async fn check(
+    tx: &mut Tx,
+    store: Uuid,
+    ids: Vec<i64>,
+    drinks: &HashMap<i64, Drink>,
+) -> Result<Vec<Availability>, Error> {
     stores::require_here(tx, store).await?;
-    let drinks = catalog::drinks(tx, ids.clone(), user).await?;
     let needed = drinks.values().flat_map(|drink| ingredients(&drink.recipe));
     let keys: HashSet<String> = needed.flat_map(|(_, name)| vocabulary::stock_keys(name)).collect();
     let there: HashSet<(String, String)> = available(tx, keys).await?;

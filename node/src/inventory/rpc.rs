@@ -8,13 +8,14 @@ use codepop_shared::{Code, Failure};
 use tonic::{Request, Response, Status, async_trait};
 use uuid::Uuid;
 
-use super::{Availability, Correction, Item, Kind, Movement, Wanted, manage::QUANTITY_MAX};
+use super::{Availability, Correction, Error, Item, Kind, Movement, Wanted, manage::QUANTITY_MAX};
 use crate::{
     app::{
         App,
         edge::{self, Problems, is_printable, timestamp},
     },
     auth::{Actor, Permit, Place},
+    catalog,
 };
 
 /// Drinks in one question: more than fit a cart, few enough for a quick answer.
@@ -69,13 +70,17 @@ impl InventoryService for InventoryRpc {
         &self,
         request: Request<pb::CheckInventoryRequest>,
     ) -> Result<Response<pb::CheckInventoryResponse>, Status> {
-        let user = Actor::of(&request)?.user.map(|user| user.number);
+        let customer = Actor::of(&request)?.customer();
         let request = request.into_inner();
         let store = edge::uuid("store_id", &request.store_id)?;
         if !(1..=DRINKS_MAX).contains(&request.drinks.len()) {
             Err(Failure::invalid("drinks", format!("must name 1 to {DRINKS_MAX} drinks")))?;
         }
-        let checked = self.app.read(move |tx| Box::pin(super::check(tx, store, request.drinks, user))).await;
+        let ids = request.drinks;
+        let drinks = catalog::drinks_from_anywhere(&self.app, ids.clone(), &customer).await.map_err(Error::from);
+        let drinks = drinks.map_err(Failure::from)?;
+        let checked =
+            self.app.read(move |tx| Box::pin(async move { super::check(tx, store, ids, &drinks).await })).await;
         let results = checked.map_err(Failure::from)?.into_iter().map(availability).collect();
         Ok(Response::new(pb::CheckInventoryResponse { results }))
     }

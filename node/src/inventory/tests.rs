@@ -320,3 +320,24 @@ on_both!(strangers_see_what_is_there_and_change_nothing, async |node: Node| {
     }
     assert_eq!(quantity(&node, id).await, 50);
 });
+
+on_both!(of_others_drinks_nothing_is_told, async |node: Node| {
+    set(&node, item(&node, "Coke", "Soda", 5)).await.unwrap();
+    let recipe = drinks::Recipe {
+        drink: 901_000,
+        name: "Hers".into(),
+        sodas: vec!["Coke".into()],
+        price_cents: 200,
+        size: "24oz".into(),
+        ice: "regular".into(),
+        user_created: true,
+        ..Default::default()
+    };
+    let saved = drinks::UserDrinkSaved { recipe: Some(recipe), owner: 101_000, created_at_us: 1, guest: Vec::new() };
+    hear(&node, saved).await;
+    for (user, name) in [(None, None), (Some(201_000), None), (Some(101_000), Some("Hers"))] {
+        let request = pb::CheckInventoryRequest { store_id: here(&node).to_string(), drinks: vec![901_000] };
+        let results = answer(rpc(&node).check_inventory(by(user, Vec::new(), request)).await).unwrap().results;
+        assert_eq!((results[0].drink_name.as_deref(), results[0].available), (name, name.is_some()));
+    }
+});

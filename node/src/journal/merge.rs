@@ -98,6 +98,11 @@ impl Merge {
     }
 }
 
+/// The event that a field of a row comes from.
+pub fn source(clocks: &[u8], field: Field) -> Result<Option<Stamp>, Error> {
+    Ok(decode(clocks)?.into_iter().find(|(known, _)| *known == field).map(|(_, stamp)| stamp))
+}
+
 fn decode(bytes: &[u8]) -> Result<Vec<(Field, Stamp)>, Error> {
     let (entries, rest) = bytes.as_chunks::<ENTRY_LEN>();
     if !rest.is_empty() {

@@ -20,7 +20,7 @@ pub use self::{
     emit::{emit, next_number},
     entries::{Outcome, State},
     event::{BODY_MAX, Draft, Event, HEADER_MAX, Hash, Header, Malformed, sha256},
-    merge::{Field, Merge, Stamp},
+    merge::{Field, Merge, Stamp, source},
     replicated::{Error, Replicated},
     streams::{Positions, Stream, StreamKey},
 };

@@ -352,6 +352,21 @@ pub async fn singles(db: &Db, signed: Vec<SignedEvent>) -> Result<usize, Error> 
     Ok(count)
 }
 
+/// Checks one event that is read here and not kept: form, chain and signature. Returns it with its origin; what it says
+/// is the caller's to judge.
+pub async fn attested(db: &Db, signed: SignedEvent) -> Result<(Event, SpiffeId), Error> {
+    let event = Event::parse(signed).or_else(|error| fault(error.to_string()))?;
+    if event.header.chain != db.author().id.chain || event.message().is_none() {
+        return fault("an event of another chain, or without its body");
+    }
+    let run = Run { key: (event.header.origin, event.header.audience.clone()), events: vec![event.clone()] };
+    let keys = run.verify(db).await?;
+    match keys.get(&event.header.key_id) {
+        Some(certified) => Ok((event, certified.id.clone())),
+        None => fault("an unknown key"),
+    }
+}
+
 /// Tries quarantined events again: all of them at start (this may be a newer program), later those that waited for the
 /// clock. Returns how many are not quarantined any more.
 pub async fn retry_quarantined(db: &Db, reason: Option<&'static str>) -> Result<usize, Error> {

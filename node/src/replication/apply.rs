@@ -79,6 +79,7 @@ table! {
     preferences_pb::PreferenceRemoved,
     notifications_pb::ChainNoticePosted,
     notifications_pb::ChainNoticeWithdrawn,
+    catalog_pb::DrinkRated,
 }
 
 /// Reactions to erased personal data: each noun drops its rows about deleted users.

@@ -18,11 +18,11 @@ use codepop_shared::{
     tls::{Connector, Expect, client_config},
 };
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
-use tokio::time::{Instant, timeout};
+use tokio::{sync::Semaphore, time::timeout};
 use tonic::transport::Channel;
 use uuid::Uuid;
 
-use super::{accept, peer::Dialler};
+use super::{accept, find_drink::AT_ONCE_MAX, peer::Dialler, unknown::Unknown};
 use crate::{
     accounts,
     app::{AccountFinder, Lookup},
@@ -34,29 +34,31 @@ use crate::{
 /// How long peers are asked at the most.
 pub const FIND_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long it is remembered that nobody knew an account.
-const UNKNOWN_FOR: Duration = Duration::from_secs(5);
-
-/// Unknown accounts that are remembered at the most.
-const UNKNOWN_MAX: usize = 10_000;
-
 /// Peers that are asked at the most; a store's links are not many more.
 const ASKED_MAX: usize = 16;
 
 /// Events of one answer that are taken at the most.
 const EVENTS_MAX: usize = 500;
 
-/// Asks peers for accounts.
+/// Asks peers for accounts, and other nodes for drinks.
 pub struct Finder {
-    dialler: Dialler,
-    unknown: Mutex<HashMap<Lookup, Instant>>,
+    pub(super) dialler: Dialler,
+    unknown: Unknown<Lookup>,
+    pub(super) unknown_drinks: Unknown<i64>,
+    pub(super) drinks_at_once: Semaphore,
     channels: Mutex<HashMap<Uuid, Channel>>,
 }
 
 impl Finder {
     /// Asks the peers to which links are up.
     pub fn new(dialler: Dialler) -> Arc<Self> {
-        Arc::new(Self { dialler, unknown: Mutex::default(), channels: Mutex::default() })
+        Arc::new(Self {
+            dialler,
+            unknown: Unknown::default(),
+            unknown_drinks: Unknown::default(),
+            drinks_at_once: Semaphore::new(AT_ONCE_MAX),
+            channels: Mutex::default(),
+        })
     }
 
     /// Whether the account may exist and not be here: a peer that should be linked is away, or data are known to differ.
@@ -65,20 +67,6 @@ impl Finder {
         let sightings = self.dialler.links.sightings();
         let differs = |peer: &Uuid| sightings.get(peer).is_none_or(|sighting| sighting.differs);
         !self.dialler.away.get().is_empty() || linked.is_empty() || linked.iter().any(differs)
-    }
-
-    fn is_known_unknown(&self, account: &Lookup) -> bool {
-        let mut unknown = self.unknown.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        unknown.retain(|_, since| now.duration_since(*since) < UNKNOWN_FOR);
-        unknown.contains_key(account)
-    }
-
-    fn remember_unknown(&self, account: Lookup) {
-        let mut unknown = self.unknown.lock().unwrap_or_else(PoisonError::into_inner);
-        if unknown.len() < UNKNOWN_MAX {
-            unknown.insert(account, Instant::now());
-        }
     }
 
     async fn ask_all(&self, account: &Lookup) -> bool {
@@ -104,13 +92,19 @@ impl Finder {
             Ok(answer) => Some(answer.into_inner()),
             Err(status) => {
                 tracing::debug!(peer.id = %peer, code = ?status.code(), "a peer could not be asked for an account");
-                self.channels.lock().unwrap_or_else(PoisonError::into_inner).remove(&peer);
+                self.forget_channel(peer);
                 None
             }
         }
     }
 
-    async fn channel(&self, peer: Uuid) -> Option<Channel> {
+    /// A connection over which a question failed is not asked again.
+    pub(super) fn forget_channel(&self, peer: Uuid) {
+        self.channels.lock().unwrap_or_else(PoisonError::into_inner).remove(&peer);
+    }
+
+    /// A connection to a known node.
+    pub(super) async fn channel(&self, peer: Uuid) -> Option<Channel> {
         let held = self.channels.lock().unwrap_or_else(PoisonError::into_inner).get(&peer).cloned();
         if held.is_some() {
             return held;
@@ -144,12 +138,12 @@ impl Finder {
 impl AccountFinder for Finder {
     fn find(&self, account: Lookup) -> BoxFuture<'_, bool> {
         async move {
-            if !self.may_be_behind() || self.is_known_unknown(&account) {
+            if !self.may_be_behind() || self.unknown.contains(&account) {
                 return false;
             }
             let found = timeout(FIND_TIMEOUT, self.ask_all(&account)).await.unwrap_or(false);
             if !found {
-                self.remember_unknown(account);
+                self.unknown.insert(account);
             }
             found
         }

@@ -7,8 +7,9 @@ use std::{
 };
 
 use codepop_proto::mesh::{
-    FindAccountRequest, FindAccountResponse, LinkRequest, LinkResponse, RegisterRequest, RegisterResponse,
-    ReplicateRequest, ReplicateResponse, find_account_request::Account, mesh_service_server::MeshService,
+    FindAccountRequest, FindAccountResponse, FindDrinkRequest, FindDrinkResponse, LinkRequest, LinkResponse,
+    RegisterRequest, RegisterResponse, ReplicateRequest, ReplicateResponse, find_account_request::Account,
+    mesh_service_server::MeshService,
 };
 use codepop_shared::{
     Code, Failure,
@@ -22,7 +23,7 @@ use tonic::{Request, Response, Status, Streaming};
 use uuid::Uuid;
 
 use super::{
-    accept, find,
+    accept, find, find_drink,
     peer::{Dialler, PROTOCOL},
     stream::QUEUE_FRAMES,
 };
@@ -39,7 +40,8 @@ use crate::{
     storage::{self, Tx},
 };
 
-/// Accounts that one node may ask for in a second; a node that knows it is behind needs a few.
+/// Accounts and drinks that one node may ask for in a second; a node that knows it is behind needs a few, and a cart from
+/// another region a few more.
 const FINDS_PER_SECOND: u32 = 20;
 
 /// The service.
@@ -64,7 +66,7 @@ impl MeshRpc {
         }
         entry.1 += 1;
         if entry.1 > FINDS_PER_SECOND {
-            return Err(Failure::new(Code::Overloaded, "Too many accounts asked for; try again in a second."));
+            return Err(Failure::new(Code::Overloaded, "Too much asked for; try again in a second."));
         }
         Ok(())
     }
@@ -101,11 +103,11 @@ impl MeshService for MeshRpc {
         }))
     }
 
-    async fn find_drink(
-        &self,
-        _request: Request<codepop_proto::mesh::FindDrinkRequest>,
-    ) -> Result<Response<codepop_proto::mesh::FindDrinkResponse>, Status> {
-        Err(Status::unimplemented("this version does not serve it"))
+    async fn find_drink(&self, request: Request<FindDrinkRequest>) -> Result<Response<FindDrinkResponse>, Status> {
+        self.count_find(Actor::of(&request)?.caller.uuid)?;
+        let drink = request.get_ref().drink;
+        let found = self.dialler.db.read(move |tx| Box::pin(find_drink::serve(tx, drink))).await;
+        Ok(Response::new(found.map_err(|error: storage::Error| Failure::from(&error))?))
     }
 
     async fn link(&self, request: Request<Streaming<LinkRequest>>) -> Result<Response<Self::LinkStream>, Status> {

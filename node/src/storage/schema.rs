@@ -278,6 +278,7 @@ diesel::table! {
         created_at -> Moment,
         deleted -> Bool,
         clocks -> Binary,
+        guest -> Nullable<Uid>,
     }
 }
 
@@ -583,6 +584,19 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// One rating for each user and drink.
+    drink_ratings (user_id, drink_id) {
+        user_id -> BigInt,
+        drink_id -> BigInt,
+        stars -> Integer,
+        clocks -> Binary,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     streams,
     events,
@@ -618,4 +632,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     revenue_entries,
     simulated_intents,
     simulated_refunds,
+    drink_ratings,
 );

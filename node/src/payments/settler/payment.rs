@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::wait;
 use crate::{
+    notifications::{To, notify},
     payments::{
         Payments,
         claim::refund,
@@ -14,6 +15,9 @@ use crate::{
     },
     storage::{self, Tx},
 };
+
+/// What notices about payments are about.
+pub(super) const NOTICE: &str = "payment";
 
 /// Why money is given back that was taken although it was to be let go.
 const TAKEN_ANYWAY: &str = "taken after it was to be let go";
@@ -130,7 +134,13 @@ async fn apply(tx: &mut Tx, mut payment: Payment, outcome: Outcome, now: DateTim
         Outcome::TakenAnyway => {
             store::insert_refund(tx, &refund(&payment, payment.amount_cents, TAKEN_ANYWAY, now)).await
         }
-        Outcome::Failed | Outcome::Released => undo_sale(tx, &payment).await,
+        Outcome::Released => undo_sale(tx, &payment).await,
+        Outcome::Failed => {
+            let order = payment.order_id.unwrap_or_default();
+            let text = format!("The payment provider did not pay order {order}, although it had promised to.");
+            notify(tx, To::Staff, NOTICE, &text).await?;
+            undo_sale(tx, &payment).await
+        }
     }
 }
 

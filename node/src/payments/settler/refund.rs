@@ -2,10 +2,12 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::wait;
+use super::{payment::NOTICE, wait};
 use crate::{
+    notifications::{To, notify},
     payments::{
         Payments,
+        amount::dollars,
         provider::{Fault, Provider, Refunded},
         revenue::{self, Reason},
         state::RefundState,
@@ -37,10 +39,20 @@ impl Payments {
         if answer == Ok(Refunded::Done) {
             return self.refunded(refund, payment).await;
         }
+        let rested = refund.state == RefundState::Declined;
         note(&mut refund, answer, now);
         report(&refund, &payment);
-        let writing =
-            self.app.db.write(move |tx| Box::pin(async move { store::update_refund(tx, &refund).await.map(drop) }));
+        let notice = (refund.state == RefundState::Declined && !rested).then(|| notice(&refund, &payment));
+        let writing = self.app.db.write(move |tx| {
+            Box::pin(async move {
+                if store::update_refund(tx, &refund).await?
+                    && let Some(notice) = notice
+                {
+                    notify(tx, To::Staff, NOTICE, &notice).await?;
+                }
+                Ok::<_, storage::Error>(())
+            })
+        });
         writing.await
     }
 
@@ -97,6 +109,14 @@ fn note(refund: &mut Refund, answer: Result<Refunded, Fault>, now: DateTime<Utc>
     } else {
         refund.next_at = Some(Time(wait::next(now, refund.declines, rand::random())));
     }
+}
+
+/// What managers are told when a refund needs a person.
+fn notice(refund: &Refund, payment: &Payment) -> String {
+    let (order, back) = (payment.order_id.unwrap_or_default(), dollars(refund.amount_cents));
+    format!(
+        "The payment provider declines to give {back:.2} dollars of order {order} back. It is asked again every day."
+    )
 }
 
 fn report(refund: &Refund, payment: &Payment) {
