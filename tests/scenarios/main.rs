@@ -25,11 +25,14 @@ macro_rules! on_both {
 }
 
 mod accounts;
+mod app;
 mod cli;
 mod favorites;
 mod foreign;
+mod holes;
 mod links;
 mod mesh;
 mod replication;
+mod sessions;
 mod stores;
 mod tls;

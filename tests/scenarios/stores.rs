@@ -1,31 +1,8 @@
 //! Stores: which is near, what does it have, and what if it is the one that is away.
 
-use std::{fs, time::Duration};
-
-use codepop_tests::harness::{Gateway, Mesh, eventually, programs};
+use codepop_tests::harness::{Mesh, SPREAD, eventually};
 use reqwest::Method;
 use serde_json::{Value, json};
-
-/// Time for something written at one node to be seen at another, on a busy machine.
-const SPREAD: Duration = Duration::from_secs(20);
-
-/// The first super admin's token, made with the operator's key and logged in at this gateway.
-async fn super_admin(mesh: &Mesh, gateway: &Gateway) -> String {
-    let password = mesh.root().join("password");
-    fs::write(&password, "an admin's long password\n").unwrap();
-    let hub = format!("https://{}", mesh.nodes[0].address());
-    let (pki, password) = (mesh.pki().to_str().unwrap(), password.to_str().unwrap());
-    let args = ["grant", "--node", &hub, "--pki", pki, "--username", "boss", "--password-file", password];
-    programs::run("codepop-node", mesh.root(), &args);
-    let body = json!({"username": "boss", "password": "an admin's long password"});
-    let answer = eventually(SPREAD, "the admin can log in", async || {
-        let answer = gateway.post("/backend/auth/login/", None, body.clone()).await;
-        if answer.status == 200 { Ok(answer.json) } else { Err(format!("{}: {}", answer.status, answer.json)) }
-    })
-    .await;
-    assert_eq!((answer["is_admin"].as_bool(), answer["user_role"].as_str()), (Some(true), Some("SUPER_ADMIN")));
-    answer["token"].as_str().unwrap().to_owned()
-}
 
 fn ids(stores: &Value) -> Vec<String> {
     stores.as_array().unwrap().iter().map(|store| store["store_id"].as_str().unwrap().to_owned()).collect()
@@ -58,7 +35,7 @@ async fn stores_are_found_nearest_first_at_every_node() {
 async fn the_operators_super_admin_is_one_at_every_store_and_sets_stock() {
     let mesh = Mesh::with(2).await;
     let gateway = mesh.gateway(&[1, 2, 0]).await;
-    let admin = super_admin(&mesh, &gateway).await;
+    let admin = mesh.super_admin(&gateway).await;
     mesh.settled().await;
     let drink = json!({"Name": "Aggie Blue", "SyrupsUsed": ["Blue Raspberry"], "SodaUsed": ["Sprite"], "Price": 3.5,
         "User_Created": false});
@@ -112,7 +89,7 @@ async fn health_is_open_and_status_is_not() {
     assert_eq!((health["status"].as_str(), health["database"].as_str()), (Some("healthy"), Some("connected")));
     assert_eq!(health["node_type"], "STORE");
     assert_eq!(gateway.get("/backend/p2p/status/", None).await.status, 401);
-    let admin = super_admin(&mesh, &gateway).await;
+    let admin = mesh.super_admin(&gateway).await;
     mesh.settled().await;
     let status = gateway.get("/backend/p2p/status/", Some(&admin)).await.expect(200);
     assert_eq!(status["peers"].as_array().unwrap().len(), 1);

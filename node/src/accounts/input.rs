@@ -32,7 +32,7 @@ impl Problems {
     }
 }
 
-fn person_name(input: &str) -> Result<String, &'static str> {
+pub(super) fn person_name(input: &str) -> Result<String, &'static str> {
     let name = input.trim();
     if name.chars().count() > PERSON_NAME_MAX {
         return Err("must have at most 150 characters");

@@ -113,7 +113,7 @@ async fn set_password(tx: &mut Tx, user: i64, old: &str, hash: String) -> Result
     Ok(credential.map(|credential| Hlc::from_sql(credential.sessions_since)).unwrap_or_default())
 }
 
-async fn erase(tx: &mut Tx, user: i64) -> Result<(), Error> {
+pub(super) async fn erase(tx: &mut Tx, user: i64) -> Result<(), Error> {
     let row = present(tx, user).await?;
     let message = UserDeleted {
         user,

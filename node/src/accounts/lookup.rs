@@ -29,3 +29,12 @@ pub async fn account_numbers(tx: &mut Tx, lookup: &Lookup) -> Result<Vec<i64>, s
 pub async fn is_deleted(tx: &mut Tx, user: i64) -> Result<bool, storage::Error> {
     Ok(store::user(tx, user).await?.is_some_and(|row| row.deleted))
 }
+
+/// The e-mail address of a user who is there, if one is known.
+///
+/// # Errors
+/// The database failed.
+pub async fn email(tx: &mut Tx, user: i64) -> Result<Option<String>, storage::Error> {
+    let row = store::user(tx, user).await?.filter(store::User::is_there);
+    Ok(row.map(|row| row.email).filter(|email| !email.is_empty()))
+}

@@ -5,6 +5,7 @@
 //! `register`, `log_in`, `authenticate`, `profile`, `leave`; `gate`, `throttle` and `hashing` keep guessing slow and the
 //! node upright; `import` and `legacy` are for accounts and sessions of the old system; `rpc` is the gRPC face.
 
+mod administration;
 mod authenticate;
 mod digest;
 mod error;
@@ -32,7 +33,7 @@ pub use self::{
     gate::FAILURE_TIME,
     import::{Brought, bring, is_claimed, is_known, keep_session, knows_algorithm},
     log_in::LoggedIn,
-    lookup::{account_numbers, is_deleted},
+    lookup::{account_numbers, email, is_deleted},
     name::{NAME_MAX, NameKey, UserName},
     password::Password,
     profile::{Changes, Profile},

@@ -119,7 +119,7 @@ async fn profile(tx: &mut Tx, user: i64) -> Result<Profile, Error> {
     })
 }
 
-async fn change(tx: &mut Tx, user: i64, changes: Changes) -> Result<(), Error> {
+pub(super) async fn change(tx: &mut Tx, user: i64, changes: Changes) -> Result<(), Error> {
     let row = present(tx, user).await?;
     // A field that stays as it is says nothing: it would win over a change made elsewhere.
     let username = changes.username.map(|new| new.as_str().to_owned()).filter(|new| *new != row.username);

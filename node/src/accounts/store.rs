@@ -213,6 +213,52 @@ pub(super) async fn user_page(tx: &mut Tx, after: i64, limit: i64) -> Result<Vec
         .await)?)
 }
 
+/// Users who are there after `after`, by number: all, or those born at one node.
+pub(super) async fn present_page(
+    tx: &mut Tx,
+    after: i64,
+    born_at: Option<u32>,
+    limit: i64,
+) -> Result<Vec<User>, Error> {
+    use diesel::{
+        dsl::sql,
+        sql_types::{BigInt, Bool},
+    };
+    let is_there = || users::deleted.eq(false).and(users::created_at.ne(unregistered()));
+    Ok(match born_at {
+        None => on!(tx, conn => users::table
+            .filter(users::id.gt(after))
+            .filter(is_there())
+            .order(users::id)
+            .limit(limit)
+            .select(User::as_select())
+            .load(conn)
+            .await)?,
+        Some(node) => {
+            let born = || sql::<Bool>("users.id % 100000 = ").bind::<BigInt, _>(i64::from(node));
+            on!(tx, conn => users::table
+                .filter(users::id.gt(after).and(users::id.ge(codepop_shared::number::STRIDE)))
+                .filter(born())
+                .filter(is_there())
+                .order(users::id)
+                .limit(limit)
+                .select(User::as_select())
+                .load(conn)
+                .await)?
+        }
+    })
+}
+
+/// Those of the users who are there.
+pub(super) async fn present_among(tx: &mut Tx, ids: Vec<i64>) -> Result<Vec<User>, Error> {
+    Ok(on!(tx, conn => users::table
+        .filter(users::id.eq_any(ids))
+        .filter(users::deleted.eq(false).and(users::created_at.ne(unregistered())))
+        .select(User::as_select())
+        .load(conn)
+        .await)?)
+}
+
 /// Credentials after `after`, by number.
 pub(super) async fn credential_page(tx: &mut Tx, after: i64, limit: i64) -> Result<Vec<Credential>, Error> {
     Ok(on!(tx, conn => credentials::table

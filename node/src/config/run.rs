@@ -83,6 +83,7 @@ impl RunConfig {
         let metrics_listen = values.require(METRICS, values::listen)?;
         let log_format = values.require(LOG, str::parse)?;
         let database = database(values)?;
+        let payments = payments::read(values)?;
         let stored = NodeSettings::require(&data_dir).map_err(|e| Refused::plain(e.to_string()))?;
         let api_url = given.api_url.or(stored.api_url).or_else(|| url_of(listen, insecure));
         let api_url = api_url.ok_or_else(|| {
@@ -106,7 +107,7 @@ impl RunConfig {
             log_format,
             heartbeat_interval,
             peer_down_after,
-            payments: payments::read(values)?,
+            payments,
             robot: robot(values)?,
             insecure,
         };

@@ -10,7 +10,14 @@ use codepop_shared::{Code, Failure, geo::Place};
 use tonic::{Request, Status};
 
 use super::*;
-use crate::{auth::Permit, inventory::Wanted, laws, on_both, preferences::PreferencesRpc, testing::Node};
+use crate::{
+    auth::Permit,
+    inventory::Wanted,
+    laws, on_both,
+    preferences::PreferencesRpc,
+    stores::{Described, describe_self},
+    testing::Node,
+};
 
 const ADA: i64 = 101_000;
 

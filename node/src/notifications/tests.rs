@@ -200,8 +200,8 @@ on_both!(who_listens_gets_what_is_written_until_the_session_ends, async |node: N
     say(&node, To::User(user), "for Ada").await;
     let first = tokio::time::timeout(DEADLINE, stream.next()).await.unwrap().unwrap().unwrap();
     assert_eq!(first.notification.unwrap().message, "for Ada");
-    let session = crate::accounts::authenticate(&node.app, &token).await.unwrap();
-    accounts.log_out(&Permit { user: Some(user) }, &session.user.unwrap()).await.unwrap();
+    let session = crate::accounts::authenticate(&node.app, &token).await.unwrap().user.unwrap();
+    accounts.log_out(&Permit { user: Some(user) }, &session).await.unwrap();
     let last = tokio::time::timeout(DEADLINE, stream.next()).await.unwrap().unwrap();
     assert_eq!(code(last), Code::NotAuthenticated);
     assert!(stream.next().await.is_none());

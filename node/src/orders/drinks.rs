@@ -27,7 +27,7 @@ pub(super) async fn choose(tx: &mut Tx, ids: &[i64], customer: Customer) -> Resu
     let mut distinct = ids.to_vec();
     distinct.sort_unstable();
     distinct.dedup();
-    let known = catalog::drinks(tx, distinct, customer.user).await?;
+    let known = catalog::drinks_for(tx, distinct, &customer).await?;
     let chosen = |id: &i64| match known.get(id) {
         Some(drink) => Ok(Chosen { id: *id, recipe: drink.recipe.clone() }),
         None => Err(Failure::invalid("Drinks", format!("Invalid pk \"{id}\" - object does not exist.")).into()),

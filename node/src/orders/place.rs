@@ -49,7 +49,7 @@ pub(super) struct NewOrder {
 ///
 /// # Errors
 /// The store takes none now, a drink is not there, it is not paid with the right amount, or something is missing from the
-/// stock. Then nothing was done, and the money is let go after a while.
+/// stock. Then nothing was done, and the money is let go.
 pub(super) async fn place(
     orders: &Orders,
     permit: &Permit,
@@ -63,7 +63,7 @@ pub(super) async fn place(
         }
     }
     let checked = orders.payments.check(&new.payment, new.customer).await?;
-    let robot = orders.robot;
+    let (robot, paid) = (orders.robot, checked.clone());
     let placed = orders.app.write(permit, move |tx| {
         Box::pin(async move {
             if let Some(once) = &once
@@ -80,9 +80,15 @@ pub(super) async fn place(
             Ok::<_, Error>(answer)
         })
     });
-    let answer = placed.await?;
+    let placed = placed.await;
+    if let Err(Error::Refused(failure)) = &placed
+        && failure.code != Code::KeyReused
+        && let Err(error) = orders.payments.let_go(&paid).await
+    {
+        tracing::warn!(error = %error, "the money of a refused order is let go later, when its time is up");
+    }
     orders.woken();
-    Ok(answer)
+    placed
 }
 
 async fn place_in(tx: &mut Tx, robot: Robot, new: &NewOrder, checked: &Checked) -> Result<(Order, bool), Error> {

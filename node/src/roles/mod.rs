@@ -88,6 +88,30 @@ pub async fn in_force(tx: &mut Tx, user: i64) -> Result<Vec<Grant>, storage::Err
         .collect())
 }
 
+/// A role in force at a place, and whose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Number of the user.
+    pub user: i64,
+    /// The assignment by which it can be taken away.
+    pub assignment: Uuid,
+    /// The role.
+    pub role: Role,
+}
+
+/// All roles in force at exactly this place, in order of users.
+///
+/// # Errors
+/// The database failed.
+pub async fn in_force_at(tx: &mut Tx, place: &Place) -> Result<Vec<Held>, storage::Error> {
+    let rows = store::in_force_at(tx, &place.word()).await?;
+    let held = |(user, assignment, role): (i64, _, i16)| {
+        let role = Role::try_from(i32::from(role)).ok().filter(|_| may_hold(user, place))?;
+        Some(Held { user, assignment: Uuid::from(assignment), role })
+    };
+    Ok(rows.into_iter().filter_map(held).collect())
+}
+
 /// A store's key can make tokens and passwords for customers' accounts, so those never carry more than a store's roles.
 fn may_hold(user: i64, place: &Place) -> bool {
     matches!(place, Place::Store(_)) || number::is_hub_born(user)

@@ -83,6 +83,18 @@ pub(super) async fn in_force(tx: &mut Tx, user: i64) -> Result<Vec<(i16, String)
         .await)?)
 }
 
+/// Users with what they have in one scope and was not taken away.
+pub(super) async fn in_force_at(tx: &mut Tx, scope: &str) -> Result<Vec<(i64, Id, i16)>, Error> {
+    Ok(on!(tx, conn => role_assignments::table
+        .filter(role_assignments::scope.eq(scope))
+        .filter(role_assignments::revoked.eq(false))
+        .filter(role_assignments::role.gt(0_i16))
+        .order((role_assignments::user_id, role_assignments::id))
+        .select((role_assignments::user_id, role_assignments::id, role_assignments::role))
+        .load(conn)
+        .await)?)
+}
+
 /// All rows, by assignment and scope. Roles are few: some for every store. Sorted here, because databases order text each
 /// in its own way.
 pub(super) async fn all(tx: &mut Tx) -> Result<Vec<Row>, Error> {

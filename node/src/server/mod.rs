@@ -14,7 +14,9 @@ use std::{sync::Arc, time::Duration};
 use chrono::{DateTime, Utc};
 use codepop_proto::{
     DESCRIPTORS,
-    accounts::accounts_service_server::AccountsServiceServer,
+    accounts::{
+        accounts_service_server::AccountsServiceServer, administration_service_server::AdministrationServiceServer,
+    },
     catalog::catalog_service_server::CatalogServiceServer,
     generator::generator_service_server::GeneratorServiceServer,
     inventory::inventory_service_server::InventoryServiceServer,
@@ -127,6 +129,7 @@ pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) ->
             display_name
         ))))
         .add_service(limited!(OperatorServiceServer::new(operator::OperatorRpc::new(app.clone(), accounts.clone()))))
+        .add_service(limited!(AdministrationServiceServer::new(accounts.clone())))
         .add_service(limited!(AccountsServiceServer::new(accounts)))
         .add_service(limited!(StoresServiceServer::new(StoresRpc::new(
             app.clone(),
@@ -135,14 +138,14 @@ pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) ->
         ))))
         .add_service(limited!(CatalogServiceServer::new(CatalogRpc::new(app.clone()))))
         .add_service(limited!(InventoryServiceServer::new(InventoryRpc::new(app.clone()))))
+        .add_service(limited!(PaymentsServiceServer::new(PaymentsRpc::new(payments))))
+        .add_service(limited!(RevenueServiceServer::new(RevenueRpc::new(app.clone()))))
+        .add_service(limited!(OrdersServiceServer::new(OrdersRpc::new(orders))))
         .add_service(limited!(PreferencesServiceServer::new(PreferencesRpc::new(app.clone()))))
         .add_service(limited!(GeneratorServiceServer::new(GeneratorRpc::new(
             app.clone(),
             Arc::new(generator::Unknown)
         ))))
-        .add_service(limited!(PaymentsServiceServer::new(PaymentsRpc::new(payments))))
-        .add_service(limited!(RevenueServiceServer::new(RevenueRpc::new(app.clone()))))
-        .add_service(limited!(OrdersServiceServer::new(OrdersRpc::new(orders))))
         .add_service(limited!(NotificationsServiceServer::new(NotificationsRpc::new(
             app.clone(),
             Feed::start(app, stop.clone())

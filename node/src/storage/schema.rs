@@ -337,52 +337,31 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::storage::types::*;
 
-    /// Sessions of the old system that go on being good.
-    legacy_tokens (user_id, token_hash) {
-        user_id -> BigInt,
-        token_hash -> Binary,
-        session -> Uid,
-        expires_at -> Moment,
-        generation -> BigInt,
+    /// Notices of this node to one user, to the staff or to everybody here.
+    notices (id) {
+        id -> BigInt,
+        audience -> SmallInt,
+        user_id -> Nullable<BigInt>,
+        author -> Nullable<BigInt>,
+        kind -> Text,
+        message -> Text,
+        at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// Notices for the whole chain; the order of arrival is local.
+    chain_notices (id) {
+        id -> BigInt,
+        kind -> Text,
+        message -> Text,
+        at -> Moment,
+        withdrawn -> Bool,
+        arrived -> BigInt,
         clocks -> Binary,
-    }
-}
-
-diesel::table! {
-    use diesel::sql_types::*;
-    use crate::storage::types::*;
-
-    /// Stores that claim the numbers below 100,000.
-    legacy_holders (store) {
-        store -> Uid,
-        hlc -> BigInt,
-        clocks -> Binary,
-    }
-}
-
-diesel::table! {
-    use diesel::sql_types::*;
-    use crate::storage::types::*;
-
-    /// Databases of the old system that were brought here. Local.
-    legacy_sources (source) {
-        source -> Binary,
-        verbatim -> Bool,
-        began_at -> Moment,
-        ended_at -> Nullable<Moment>,
-    }
-}
-
-diesel::table! {
-    use diesel::sql_types::*;
-    use crate::storage::types::*;
-
-    /// Which of their rows became what. Local.
-    legacy_rows (source, entity, legacy) {
-        source -> Binary,
-        entity -> Text,
-        legacy -> BigInt,
-        number -> BigInt,
     }
 }
 
@@ -455,44 +434,11 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::storage::types::*;
 
-    /// Notices of this node to one user, to the staff or to everybody here.
-    notices (id) {
-        id -> BigInt,
-        audience -> SmallInt,
-        user_id -> Nullable<BigInt>,
-        author -> Nullable<BigInt>,
-        kind -> Text,
-        message -> Text,
-        at -> Moment,
-    }
-}
-
-diesel::table! {
-    use diesel::sql_types::*;
-    use crate::storage::types::*;
-
-    /// Notices for the whole chain; the order of arrival is local.
-    chain_notices (id) {
-        id -> BigInt,
-        kind -> Text,
-        message -> Text,
-        at -> Moment,
-        withdrawn -> Bool,
-        arrived -> BigInt,
-        clocks -> Binary,
-    }
-}
-
-diesel::table! {
-    use diesel::sql_types::*;
-    use crate::storage::types::*;
-
-    /// Preferences, or what is left of them.
-    preferences (user_id, name) {
+    /// One rating for each user and drink.
+    drink_ratings (user_id, drink_id) {
         user_id -> BigInt,
-        name -> Text,
-        id -> BigInt,
-        present -> Bool,
+        drink_id -> BigInt,
+        stars -> Integer,
         clocks -> Binary,
     }
 }
@@ -588,12 +534,66 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::storage::types::*;
 
-    /// One rating for each user and drink.
-    drink_ratings (user_id, drink_id) {
+    /// Preferences, or what is left of them.
+    preferences (user_id, name) {
         user_id -> BigInt,
-        drink_id -> BigInt,
-        stars -> Integer,
+        name -> Text,
+        id -> BigInt,
+        present -> Bool,
         clocks -> Binary,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// Sessions of the old system that go on being good.
+    legacy_tokens (user_id, token_hash) {
+        user_id -> BigInt,
+        token_hash -> Binary,
+        session -> Uid,
+        expires_at -> Moment,
+        generation -> BigInt,
+        clocks -> Binary,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// Stores that claim the numbers below 100,000.
+    legacy_holders (store) {
+        store -> Uid,
+        hlc -> BigInt,
+        clocks -> Binary,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// Databases of the old system that were brought here. Local.
+    legacy_sources (source) {
+        source -> Binary,
+        verbatim -> Bool,
+        began_at -> Moment,
+        ended_at -> Nullable<Moment>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// Which of their rows became what. Local.
+    legacy_rows (source, entity, legacy) {
+        source -> Binary,
+        entity -> Text,
+        legacy -> BigInt,
+        number -> BigInt,
     }
 }
 
@@ -617,20 +617,20 @@ diesel::allow_tables_to_appear_in_same_query!(
     favorites,
     inventory_items,
     idempotency_keys,
-    legacy_tokens,
-    legacy_holders,
-    legacy_sources,
-    legacy_rows,
+    notices,
+    chain_notices,
     stock_movements,
     orders,
     order_drinks,
-    notices,
-    chain_notices,
-    preferences,
+    drink_ratings,
     payments,
     refunds,
     revenue_entries,
     simulated_intents,
     simulated_refunds,
-    drink_ratings,
+    preferences,
+    legacy_tokens,
+    legacy_holders,
+    legacy_sources,
+    legacy_rows,
 );

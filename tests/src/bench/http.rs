@@ -52,25 +52,72 @@ pub fn percentile(sorted: &[Duration], percent: usize) -> Duration {
 }
 
 async fn ask_again_and_again(address: SocketAddr, request: &str, end: Instant) -> io::Result<Vec<Duration>> {
-    let socket = TcpStream::connect(address).await?;
-    socket.set_nodelay(true)?;
-    let mut socket = BufReader::new(socket);
+    let mut connection = Connection::open(address).await?;
     let mut taken = Vec::new();
     while Instant::now() < end {
         let start = Instant::now();
-        socket.write_all(request.as_bytes()).await?;
-        read_answer(&mut socket).await?;
+        connection.ask(request, 200).await?;
         taken.push(start.elapsed());
     }
     Ok(taken)
 }
 
+/// Sends requests that were made before, each once, over so many connections.
+///
+/// # Panics
+/// An answer has another status than `expected`, or a connection breaks.
+pub async fn load_once(address: SocketAddr, requests: Vec<String>, connections: usize, expected: u16) -> Load {
+    let start = Instant::now();
+    let share = requests.len().div_ceil(connections);
+    let shares: Vec<Vec<String>> = requests.chunks(share).map(<[String]>::to_vec).collect();
+    let tasks: Vec<_> = shares
+        .into_iter()
+        .map(|requests| {
+            tokio::spawn(async move {
+                let mut connection = Connection::open(address).await?;
+                let mut taken = Vec::with_capacity(requests.len());
+                for request in &requests {
+                    let start = Instant::now();
+                    connection.ask(request, expected).await?;
+                    taken.push(start.elapsed());
+                }
+                Ok::<_, io::Error>(taken)
+            })
+        })
+        .collect();
+    let mut taken = Vec::new();
+    for task in tasks {
+        taken.extend(task.await.unwrap().unwrap());
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    #[allow(clippy::cast_precision_loss, reason = "far below 2^52 answers")]
+    let rate = taken.len() as f64 / seconds;
+    taken.sort_unstable();
+    Load { rate, p50: percentile(&taken, 50), p99: percentile(&taken, 99) }
+}
+
+/// A connection that is kept.
+struct Connection(BufReader<TcpStream>);
+
+impl Connection {
+    async fn open(address: SocketAddr) -> io::Result<Self> {
+        let socket = TcpStream::connect(address).await?;
+        socket.set_nodelay(true)?;
+        Ok(Self(BufReader::new(socket)))
+    }
+
+    async fn ask(&mut self, request: &str, expected: u16) -> io::Result<()> {
+        self.0.write_all(request.as_bytes()).await?;
+        read_answer(&mut self.0, expected).await
+    }
+}
+
 /// Reads one answer to its end, by its length or in chunks.
-async fn read_answer(socket: &mut BufReader<TcpStream>) -> io::Result<()> {
+async fn read_answer(socket: &mut BufReader<TcpStream>, expected: u16) -> io::Result<()> {
     let wrong = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
     let (mut line, mut length, mut chunked) = (String::new(), None, false);
     socket.read_line(&mut line).await?;
-    if !line.starts_with("HTTP/1.1 200") {
+    if !line.starts_with(&format!("HTTP/1.1 {expected}")) {
         return Err(wrong(format!("answered with {line}")));
     }
     loop {

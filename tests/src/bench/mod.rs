@@ -4,5 +4,6 @@
 pub mod envoy;
 pub mod http;
 pub mod rest;
+pub mod shop;
 pub mod table;
 pub mod visible;

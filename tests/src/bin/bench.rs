@@ -9,11 +9,11 @@ use codepop_tests::{
     bench::{
         envoy::Envoy,
         http::{Load, load},
-        rest,
+        rest, shop,
         table::{Spread, row},
         visible::Customers,
     },
-    harness::{Builder, Mesh},
+    harness::{Backend, Builder, Mesh},
 };
 
 /// Runs of each measurement.
@@ -36,6 +36,11 @@ const RATES: &[u32] = &[200, 400, 600, 800, 1_000, 1_500, 2_000, 3_000];
 const HELD_SHARE: f64 = 0.97;
 const HELD_P99: Duration = Duration::from_secs(1);
 
+/// Orders and log-ins of one run, and what the shelves need for all runs.
+const ORDERS: usize = 3_000;
+const LOG_INS: usize = 300;
+const STOCK: i32 = 100_000;
+
 /// The settings of a shop.
 const TIMES: (u64, u64) = (2_000, 6_000);
 
@@ -46,6 +51,9 @@ async fn main() {
     row(&["---", "---", "---"]);
     at_rest(mesh).await;
     doors().await;
+    for backend in [Backend::Sqlite, Backend::Postgres] {
+        shops(backend).await;
+    }
     writes().await;
 }
 
@@ -109,6 +117,41 @@ fn compare(what: &str, unit: &str, ours: &[Load], theirs: &[Load], decimals: usi
         &ours.shown(decimals),
         &format!("Envoy {}: {:.2}×", theirs.shown(decimals), ours.median / theirs.median),
     ]);
+}
+
+/// A shop under load: what the server before this one did on such a machine is in brackets.
+async fn shops(backend: Backend) {
+    let builder = Builder::with(1).on(backend).times(TIMES.0, TIMES.1);
+    let (mesh, gateway, _admin) = Mesh::open_shop_of(builder, 1, STOCK).await;
+    shop::sign_up(&mesh, 1).await;
+    for connections in [8, 64] {
+        let (mut orders, mut reads, mut log_ins) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..RUNS {
+            orders.push(shop::orders(&gateway, ORDERS, connections).await);
+            load(gateway.address(), "/backend/drinks/", connections, WARM_UP).await;
+            reads.push(load(gateway.address(), "/backend/drinks/", connections, DOOR_TIME).await);
+            log_ins.push(shop::log_ins(&gateway, LOG_INS, connections).await);
+        }
+        for (what, runs, before) in
+            [("orders", orders, 59.0), ("catalogue reads", reads, 74.0), ("log-ins", log_ins, 3.0)]
+        {
+            let [rate, p50, p99] = [
+                Spread::of(runs.iter().map(|load| load.rate).collect()),
+                Spread::of(runs.iter().map(|load| ms(load.p50)).collect()),
+                Spread::of(runs.iter().map(|load| ms(load.p99)).collect()),
+            ];
+            row(&[
+                &format!("{what}/s, {backend:?}, {connections} connections"),
+                &rate.shown(0),
+                &format!(
+                    "p50 {} ms, p99 {} ms; the old server {before}/s: {:.0}×",
+                    p50.shown(1),
+                    p99.shown(1),
+                    rate.median / before
+                ),
+            ]);
+        }
+    }
 }
 
 async fn writes() {

@@ -56,8 +56,7 @@ impl Gateway {
         let mut program = Program::start(command, &dir.with_extension("log"));
         let line = program.said(START_TIMEOUT, "serving").await;
         let address = line["http.listen"].as_str().unwrap().parse().unwrap();
-        let client = Client::builder().timeout(ANSWER_TIMEOUT).no_proxy().build().unwrap();
-        Self { address, client, _program: program }
+        Self { address, client: client(), _program: program }
     }
 
     /// Where it listens.
@@ -74,10 +73,7 @@ impl Gateway {
         if let Some(body) = body {
             request = request.json(&body);
         }
-        let response = request.send().await.unwrap();
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let text = response.text().await.unwrap();
-        Answer { status, headers, json: serde_json::from_str(&text).unwrap_or(Value::Null) }
+        read(request.send().await.unwrap()).await
     }
 
     /// `GET`.
@@ -89,4 +85,16 @@ impl Gateway {
     pub async fn post(&self, path: &str, token: Option<&str>, body: Value) -> Answer {
         self.ask(Method::POST, path, token, Some(body)).await
     }
+}
+
+/// A REST client without cookies of its own.
+pub(super) fn client() -> Client {
+    Client::builder().timeout(ANSWER_TIMEOUT).no_proxy().build().unwrap()
+}
+
+/// Reads an answer to its end.
+pub(super) async fn read(response: reqwest::Response) -> Answer {
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let text = response.text().await.unwrap();
+    Answer { status, headers, json: serde_json::from_str(&text).unwrap_or(Value::Null) }
 }

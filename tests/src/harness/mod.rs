@@ -10,7 +10,9 @@ mod mesh;
 mod node;
 mod operator;
 mod people;
+mod phone;
 pub mod programs;
+mod shop;
 mod stranger;
 
 pub use databases::{Backend, PostgresDatabase};
@@ -20,4 +22,6 @@ pub use mesh::{Builder, Digests, Mesh, SETTLE_TIMEOUT, store};
 pub use node::{Node, Spec};
 pub use operator::Operator;
 pub use people::PASSWORD;
+pub use phone::Phone;
+pub use shop::SPREAD;
 pub use stranger::{Saying, Session, Stranger};

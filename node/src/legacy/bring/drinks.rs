@@ -1,6 +1,6 @@
 //! Drinks and favourites.
 
-use super::{Import, plan::Maker};
+use super::{Import, VERBATIM_END, plan::Maker};
 use crate::{
     catalog,
     legacy::{Entity, Error, rows::Drink},
@@ -29,7 +29,7 @@ impl Import {
         };
         let is_taken = self.verbatim && catalog::import::is_known(tx, row.id).await?;
         let id = self.new_number(tx, "drink", row.id, is_taken).await?;
-        let owner = self.owner(&row, &mut changes);
+        let owner = self.owner(&row, id, &mut changes);
         if id != row.id {
             changes.push("got a new number".to_owned());
         }
@@ -45,11 +45,13 @@ impl Import {
     }
 
     /// The user here who owns a drink; notes why there is none.
-    fn owner(&self, row: &Drink, changes: &mut Vec<String>) -> Option<i64> {
+    fn owner(&self, row: &Drink, id: i64, changes: &mut Vec<String>) -> Option<i64> {
         if !row.user_created {
             let name = row.name.trim().to_lowercase();
-            let change = if self.catalogue.contains(&name) {
-                "of the old catalogue, and the chain's has a drink of that name: kept for old orders and favourites alone"
+            let change = if id >= VERBATIM_END {
+                "of the old catalogue: it stays in old orders and favourites alone; only a hub can put it into the chain's"
+            } else if self.catalogue.contains(&name) {
+                "of the old catalogue, and the chain's has a drink of that name: both can be ordered"
             } else {
                 "of the old catalogue: everybody can order it, but only a hub can put it into the chain's catalogue"
             };
@@ -61,7 +63,12 @@ impl Import {
             Some(Maker::Several) | None => None,
         };
         if owner.is_none() {
-            changes.push("nobody knows whose it is: everybody can order it, nobody change it".to_owned());
+            let change = if id < VERBATIM_END {
+                "nobody knows whose it is: everybody can order it, nobody change it"
+            } else {
+                "nobody knows whose it is: it stays in old orders and favourites alone"
+            };
+            changes.push(change.to_owned());
         }
         owner
     }

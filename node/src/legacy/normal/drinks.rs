@@ -5,6 +5,7 @@ use crate::{
     catalog::{
         Recipe,
         money::Cents,
+        pricing,
         recipe::{Ice, Size, ingredients, name},
     },
     legacy::rows::{Drink, Reason},
@@ -24,10 +25,11 @@ pub(in crate::legacy) fn recipe(row: &Drink) -> Result<(Recipe, Vec<String>), Re
     let syrups = list(&row.syrups, "syrups", 0, &mut changes)?;
     let sodas = list(&row.sodas, "sodas", 1, &mut changes)?;
     let add_ins = list(&row.add_ins, "add-ins", 0, &mut changes)?;
-    let price = price(row, syrups.len() + add_ins.len(), &mut changes);
     let size = size(&row.size, &mut changes);
     let ice = ice(&row.ice, &mut changes);
-    Ok((Recipe { name: shown, syrups, sodas, add_ins, price, size, ice }, changes))
+    let mut recipe = Recipe { name: shown, syrups, sodas, add_ins, price: Cents::default(), size, ice };
+    recipe.price = price(row, &recipe, &mut changes);
+    Ok((recipe, changes))
 }
 
 fn list(raw: &[String], what: &str, min: usize, changes: &mut Vec<String>) -> Result<Vec<String>, Reason> {
@@ -39,15 +41,14 @@ fn list(raw: &[String], what: &str, min: usize, changes: &mut Vec<String>) -> Re
 }
 
 /// The price that it has; what is none becomes what such a drink costs today.
-fn price(row: &Drink, extras: usize, changes: &mut Vec<String>) -> Cents {
+fn price(row: &Drink, recipe: &Recipe, changes: &mut Vec<String>) -> Cents {
     let cents = trade::cents(&row.price).ok();
     if let Some(price) = cents.and_then(Cents::new) {
         return price;
     }
     let problem = if cents.is_some_and(|cents| cents < 0) { "was negative" } else { "made no sense" };
     changes.push(format!("the price {problem}; it is that of a new drink"));
-    let extras = i64::try_from(extras).unwrap_or_default();
-    Cents::new(200 + 30 * extras).unwrap_or_default()
+    pricing::price(recipe, &[])
 }
 
 fn size(raw: &str, changes: &mut Vec<String>) -> Size {

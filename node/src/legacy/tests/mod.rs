@@ -13,9 +13,7 @@ use super::*;
 use crate::{
     inventory, on, on_both,
     orders::{Order, Status},
-    storage::{
-        schema::{counters, notices, orders, revenue_entries, stock_movements, user_drinks, users},
-    },
+    storage::schema::{counters, notices, orders, revenue_entries, stock_movements, user_drinks, users},
     stores,
     testing::Node,
 };

@@ -37,6 +37,17 @@ on_both!(what_is_missing_is_named_and_nothing_is_taken, async |node: Node| {
     assert_eq!(shop.stocked("Vanilla").await, 0);
 });
 
+on_both!(the_money_of_a_refused_order_is_let_go_at_once, async |node: Node| {
+    let shop = Shop::open(node).await;
+    shop.stock("Vanilla", inventory::Kind::Syrup, 1).await;
+    let payment = shop.paid(user(USER), 460).await;
+    let refused = shop.create(user(USER), wanted(user(USER), &[1, 1], payment.clone())).await.unwrap_err();
+    assert_eq!(refused.code, Code::InsufficientItems);
+    assert!(shop.orders.payments.check(&payment, user(USER)).await.is_err(), "it is let go");
+    let again = shop.paid(user(USER), 460).await;
+    assert_ne!(again, payment);
+});
+
 on_both!(fifty_customers_and_ten_units_make_ten_orders, async |node: Node| {
     let shop = Shop::open(node).await;
     shop.stock("Vanilla", inventory::Kind::Syrup, 10).await;

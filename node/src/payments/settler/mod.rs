@@ -2,18 +2,20 @@
 //! any point goes on where it was; each call has a key of its own and can be repeated, and what became of it is written down
 //! only when the provider has said so.
 
+mod forget;
 mod payment;
 mod refund;
 mod wait;
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures::{StreamExt as _, stream};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Payments,
+    provider::simulated,
     state::State,
     store::{self, Payment, Refund},
     to_the_microsecond,
@@ -32,6 +34,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How long nothing is done after the database failed.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 
+/// How often what came to nothing long ago is dropped.
+const FORGET_EVERY: TimeDelta = TimeDelta::hours(1);
+
 /// Something to carry out.
 enum Step {
     Payment(Payment),
@@ -41,8 +46,17 @@ enum Step {
 impl Payments {
     /// Settles until stopped.
     pub async fn settle(self, stop: CancellationToken) {
+        let provider = self.provider().name();
+        if provider == simulated::NAME && self.require_store().is_ok() {
+            tracing::warn!(provider, "payments are simulated: no money moves");
+        }
+        let mut forget_at = self.app.clock().wall();
         loop {
             let now = self.app.clock().wall();
+            if now >= forget_at {
+                forget_at = now + FORGET_EVERY;
+                stop.run_until_cancelled(self.forget(now)).await;
+            }
             let wait = match stop.run_until_cancelled(self.settle_due(now)).await {
                 None => return,
                 Some(Ok(true)) => continue,

@@ -123,10 +123,14 @@ fn report(refund: &Refund, payment: &Payment) {
     let (order, why) = (payment.order_id, refund.problem.as_deref());
     if refund.state == RefundState::Declined {
         tracing::error!(
-            payment = %payment.id.0, order, refund = %refund.id.0, declines = refund.declines, why,
+            payment = %payment.id.0, order, provider = payment.provider, refund = %refund.id.0,
+            declines = refund.declines, why,
             "the provider declines a refund; it is asked again in a day, or when a manager refunds the order"
         );
     } else {
-        tracing::warn!(payment = %payment.id.0, order, refund = %refund.id.0, why, "a refund could not be made yet");
+        tracing::warn!(
+            payment = %payment.id.0, order, provider = payment.provider, refund = %refund.id.0, why,
+            "a refund could not be made yet"
+        );
     }
 }

@@ -3,6 +3,7 @@
 mod crashes;
 mod faulty;
 mod rpc;
+mod stripe;
 
 use uuid::Uuid;
 
@@ -242,6 +243,25 @@ on_both!(a_provider_that_is_away_is_asked_later, |node: Node| async move {
     settle_after(&payments, TimeDelta::minutes(1)).await;
     let status = status_of(&payments, 1).await;
     assert_eq!((status.state, status.problem), (State::Captured, None));
+});
+
+on_both!(what_came_to_nothing_is_dropped_after_a_month, |node: Node| async move {
+    let (payments, _) = payments(&node);
+    let prepared = payments.prepare(guest(1), price(), None).await.unwrap();
+    paid(&payments, 1).await;
+    settle_after(&payments, TimeDelta::minutes(16)).await;
+    let id = prepared.payment_intent.split("_secret_").next().unwrap().to_owned();
+    let is_there = async || {
+        let id = id.clone();
+        let read = payments.app.read(move |tx| Box::pin(async move { store::by_intent(tx, &id).await }));
+        read.await.unwrap().is_some()
+    };
+    let now = payments.app.clock().wall();
+    payments.forget(now + TimeDelta::days(30)).await;
+    assert!(is_there().await);
+    payments.forget(now + TimeDelta::days(31)).await;
+    assert!(!is_there().await);
+    assert_eq!(status_of(&payments, 1).await.state, State::Captured);
 });
 
 /// Rows of the simulated provider's refunds.

@@ -1,0 +1,197 @@
+//! Administration on both databases.
+
+use std::net::IpAddr;
+
+use codepop_proto::accounts::{self as pb, administration_service_server::AdministrationService as Service};
+use tonic::{Request, Status};
+use uuid::Uuid;
+
+use super::*;
+use crate::{
+    accounts::{NewAccount, authenticate},
+    auth::Grant,
+    laws, on_both,
+    testing::{self, Node},
+};
+
+const HOME: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+
+async fn register(accounts: &Accounts, name: &str) -> crate::accounts::Registered {
+    let new = NewAccount {
+        username: UserName::parse(name).unwrap(),
+        password: Password::new("correct horse battery".into()).unwrap(),
+        first_name: "Ada".into(),
+        last_name: String::new(),
+        email: String::new(),
+        preferred_store: None,
+    };
+    accounts.register(&Permit { user: None }, new).await.unwrap()
+}
+
+/// A request of a user with the roles in force.
+async fn by<M>(node: &Node, user: i64, message: M) -> Request<M> {
+    let grants = node.app.read(move |tx| Box::pin(roles::in_force(tx, user))).await.unwrap();
+    let mut request = Request::new(message);
+    request.extensions_mut().insert(laws::actor(Some(user), grants));
+    request
+}
+
+async fn appoint(node: &Node, user: i64, role: Role, place: Place) {
+    let new = NewAssignment { user, role, place, by: 0 };
+    node.db.write(move |tx| Box::pin(async move { roles::assign(tx, &new).await })).await.unwrap();
+}
+
+fn own(node: &Node) -> Place {
+    Place::Store(node.app.author().id.uuid)
+}
+
+fn unchanged() -> pb::UserEdits {
+    let word = || UNCHANGED.to_owned();
+    pb::UserEdits { username: word(), first_name: word(), last_name: word(), password: word(), role: word() }
+}
+
+const UNCHANGED: &str = "unchanged";
+
+async fn edit(
+    node: &Node,
+    accounts: &Accounts,
+    admin: i64,
+    user: i64,
+    edits: pb::UserEdits,
+) -> Result<String, Failure> {
+    let request = by(node, admin, pb::EditUserRequest { user_id: user, edits: Some(edits) }).await;
+    Service::edit_user(accounts, request).await.map(|said| said.into_inner().message).map_err(|s| Failure::from(&s))
+}
+
+async fn remove(node: &Node, accounts: &Accounts, admin: i64, user: i64) -> Result<String, Failure> {
+    let request = by(node, admin, pb::RemoveUserRequest { user_id: user }).await;
+    Service::remove_user(accounts, request).await.map(|said| said.into_inner().message).map_err(|s| Failure::from(&s))
+}
+
+async fn list(node: &Node, accounts: &Accounts, admin: i64) -> Result<Vec<pb::AdministeredUser>, Status> {
+    let request = by(node, admin, pb::ListUsersRequest::default()).await;
+    Ok(Service::list_users(accounts, request).await?.into_inner().users)
+}
+
+on_both!(an_administrator_keeps_the_stores_accounts, async |node: Node| {
+    let accounts = Accounts::new(node.app.clone());
+    let (admin, ada) = (register(&accounts, "root").await.user, register(&accounts, "ada").await);
+    let refused = list(&node, &accounts, admin).await.unwrap_err();
+    assert_eq!(Failure::from(&refused).code, Code::Forbidden);
+    appoint(&node, admin, Role::Admin, own(&node)).await;
+    let flags = async || {
+        let users = list(&node, &accounts, admin).await.unwrap();
+        users.into_iter().map(|user| (user.username, user.is_staff, user.is_superuser)).collect::<Vec<_>>()
+    };
+    assert_eq!(flags().await, [("root".to_owned(), false, true), ("ada".to_owned(), false, false)]);
+
+    let edits = pb::UserEdits { first_name: "Augusta".into(), username: "lady".into(), ..unchanged() };
+    assert_eq!(edit(&node, &accounts, admin, ada.user, edits).await.unwrap(), "User lady was changed.");
+    for (word, expected) in [("staff", (true, false)), ("admin", (false, true)), ("user", (false, false))] {
+        let edits = pb::UserEdits { role: word.into(), ..unchanged() };
+        edit(&node, &accounts, admin, ada.user, edits).await.unwrap();
+        let lady = flags().await.pop().unwrap();
+        assert_eq!((lady.1, lady.2), expected, "{word}");
+    }
+    let edits = pb::UserEdits { password: "another long secret".into(), ..Default::default() };
+    edit(&node, &accounts, admin, ada.user, edits).await.unwrap();
+    assert!(authenticate(&node.app, &ada.token).await.is_err());
+    let again = accounts
+        .log_in(HOME, Default::default(), "lady", Password::to_check("another long secret".into()))
+        .await
+        .unwrap();
+    assert_eq!((again.user, again.first_name.as_str()), (ada.user, "Augusta"));
+
+    assert_eq!(remove(&node, &accounts, admin, admin).await.unwrap_err().code, Code::Forbidden);
+    assert_eq!(remove(&node, &accounts, admin, ada.user).await.unwrap(), "User lady was deleted.");
+    assert_eq!(remove(&node, &accounts, admin, ada.user).await.unwrap_err().code, Code::NotFound);
+    assert_eq!(flags().await.len(), 1);
+});
+
+on_both!(what_is_wrong_is_named, async |node: Node| {
+    let accounts = Accounts::new(node.app.clone());
+    let (admin, ada) = (register(&accounts, "root").await.user, register(&accounts, "ada").await.user);
+    appoint(&node, admin, Role::Admin, own(&node)).await;
+    let edits = pb::UserEdits {
+        username: "a~b".into(),
+        first_name: "a\nb".into(),
+        last_name: "x".repeat(151),
+        password: "password".into(),
+        role: "king".into(),
+    };
+    let refused = edit(&node, &accounts, admin, ada, edits).await.unwrap_err();
+    let fields: Vec<&str> = refused.fields.iter().map(|(field, _)| field.as_str()).collect();
+    assert_eq!((refused.code, fields), (Code::Invalid, vec!["username", "firstName", "lastName", "password", "role"]));
+    let taken = pb::UserEdits { username: "ROOT".into(), ..unchanged() };
+    assert_eq!(edit(&node, &accounts, admin, ada, taken).await.unwrap_err().code, Code::NameTaken);
+    let own_role = pb::UserEdits { role: "user".into(), ..unchanged() };
+    assert_eq!(edit(&node, &accounts, admin, admin, own_role).await.unwrap_err().fields[0].0, "role");
+    let request = by(&node, admin, pb::ListUsersRequest { after: None, limit: Some(0) }).await;
+    assert_eq!(Failure::from(&Service::list_users(&accounts, request).await.unwrap_err()).code, Code::Invalid);
+});
+
+on_both!(accounts_that_reach_farther_are_not_the_stores, async |node: Node| {
+    let accounts = Accounts::new(node.app.clone());
+    let admin = register(&accounts, "root").await.user;
+    appoint(&node, admin, Role::Admin, own(&node)).await;
+    let elsewhere = Place::Store(Uuid::now_v7());
+    let busy = register(&accounts, "busy").await.user;
+    // Roles of other stores come from other nodes.
+    let hub = Node::sqlite_as(testing::name(1, "C")).await;
+    let message = codepop_proto::roles::RoleAssigned {
+        assignment: Uuid::now_v7().as_bytes().to_vec(),
+        user: busy,
+        role: Role::Manager.into(),
+        scope: elsewhere.word(),
+        assigned_by: 0,
+    };
+    let stamp = journal::Stamp { hlc: hub.app.clock().tick(), origin: Uuid::nil(), stream: 1, seq: 1 };
+    let apply = async move |tx: &mut Tx| journal::Replicated::apply(&message, tx, &stamp).await;
+    node.db.receive(move |tx| Box::pin(async move { apply(tx).await })).await.unwrap();
+    let rename = || pb::UserEdits { first_name: "Eve".into(), ..unchanged() };
+    assert_eq!(edit(&node, &accounts, admin, busy, rename()).await.unwrap_err().code, Code::Forbidden);
+    assert_eq!(remove(&node, &accounts, admin, busy).await.unwrap_err().code, Code::Forbidden);
+
+    // Made at another store: a role here may be given and taken, the rest is not ours.
+    let guest = codepop_proto::accounts::UserRegistered {
+        user: number::compose(1, 1_001).unwrap(),
+        username: "afar".into(),
+        created_at_us: 1,
+        ..Default::default()
+    };
+    let afar = guest.user;
+    let stamp = journal::Stamp { hlc: hub.app.clock().tick(), origin: Uuid::nil(), stream: 1, seq: 2 };
+    let apply = async move |tx: &mut Tx| journal::Replicated::apply(&guest, tx, &stamp).await;
+    node.db.receive(move |tx| Box::pin(async move { apply(tx).await })).await.unwrap();
+    assert_eq!(edit(&node, &accounts, admin, afar, rename()).await.unwrap_err().code, Code::Forbidden);
+    let seen = async || list(&node, &accounts, admin).await.unwrap().iter().any(|user| user.id == afar);
+    assert!(!seen().await);
+    edit(&node, &accounts, admin, afar, pb::UserEdits { role: "staff".into(), ..unchanged() }).await.unwrap();
+    assert!(seen().await);
+    assert_eq!(remove(&node, &accounts, admin, afar).await.unwrap_err().code, Code::Forbidden);
+
+    // Kept by the hubs: not even by the chain's own administrators at a store.
+    let chief = number::compose(9, 1).unwrap();
+    let born = codepop_proto::accounts::UserRegistered {
+        user: chief,
+        username: "chief".into(),
+        created_at_us: 1,
+        ..Default::default()
+    };
+    let stamp = journal::Stamp { hlc: hub.app.clock().tick(), origin: Uuid::nil(), stream: 1, seq: 3 };
+    let apply = async move |tx: &mut Tx| journal::Replicated::apply(&born, tx, &stamp).await;
+    node.db.receive(move |tx| Box::pin(async move { apply(tx).await })).await.unwrap();
+    assert_eq!(remove(&node, &accounts, admin, chief).await.unwrap_err().code, Code::Forbidden);
+    let super_admin = || {
+        let mut request = Request::new(pb::RemoveUserRequest { user_id: chief });
+        let grants = vec![Grant { role: Role::SuperAdmin, place: Place::Chain }];
+        request.extensions_mut().insert(laws::actor(Some(number::compose(8, 1).unwrap()), grants));
+        request
+    };
+    let refused = Service::remove_user(&accounts, super_admin()).await.unwrap_err();
+    assert_eq!(Failure::from(&refused).code, Code::AskHub);
+    let mut request = Request::new(pb::ListUsersRequest::default());
+    request.extensions_mut().insert(super_admin().extensions().get::<Actor>().unwrap().clone());
+    let all = Service::list_users(&accounts, request).await.unwrap().into_inner().users;
+    assert_eq!(all.iter().map(|user| user.username.as_str()).collect::<Vec<_>>(), ["root", "afar", "busy", "chief"]);
+});
