@@ -24,10 +24,12 @@ pub mod notifications;
 pub mod orders;
 pub mod payments;
 pub mod preferences;
+pub mod receipts;
 pub mod replication;
 pub mod roles;
 pub mod server;
 pub mod storage;
 pub mod stores;
+pub mod support;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -22,6 +22,7 @@ use crate::{
     mesh::{heartbeat, links::Links, plan::HUB_LINKS_MAX, registry, sightings},
     orders::{self, Orders},
     payments::Payments,
+    receipts::Receipts,
     replication::{
         accept,
         apply::{self, CLOCK_AHEAD},
@@ -115,7 +116,10 @@ pub(super) async fn run(config: RunConfig) -> Result<()> {
     let orders = Orders::new(app.clone(), payments.clone(), config.robot);
     tokio::spawn(orders::robot::run(orders.clone(), stop.clone()));
     let created_at = settings.created_at;
-    let parts = Parts { created_at, display_name: config.display_name.clone(), dialler, payments, orders, app };
+    let receipts = Receipts::new(app.clone(), config.mail, &config.data_dir);
+    tokio::spawn(receipts.clone().run(stop.clone()));
+    let parts =
+        Parts { created_at, display_name: config.display_name.clone(), dialler, payments, orders, receipts, app };
     let serving = server::serve(parts, incoming, stop.clone());
     tokio::select! {
         served = serving => served,

@@ -142,6 +142,13 @@ pub struct RunArgs {
     /// How many times faster than a real one the robot works, 1 to 10000; for trying things out
     #[arg(long, env = "ROBOT_SPEED", value_name = "FACTOR", default_value = defaults::ROBOT_SPEED)]
     pub robot_speed: String,
+    /// Mail server for receipts: smtps://user:password@host:port, or smtp://… (encrypted by STARTTLS, except on loopback);
+    /// without one, receipts are written into the folder outbox in the data directory
+    #[arg(long, env = "SMTP_URL", value_name = "URL", hide_env_values = true)]
+    pub smtp_url: Option<String>,
+    /// Who receipts come from, an e-mail address; needed with --smtp-url
+    #[arg(long, env = "SMTP_FROM", value_name = "ADDRESS")]
+    pub smtp_from: Option<String>,
     /// Speak plain text instead of TLS; loopback only, for trying things out
     #[arg(long)]
     pub insecure: bool,

@@ -7,6 +7,7 @@
 pub mod cli;
 mod client;
 mod init;
+mod mail;
 mod payments;
 mod run;
 mod setting;

@@ -8,7 +8,7 @@ use super::{
     Database, Refused,
     cli::ImportLegacyArgs,
     init::GivenIdentity,
-    payments,
+    mail, payments,
     setting::{API_URL, DATABASE, DOWN, HEARTBEAT, HUBS, LEGACY, LISTEN, LOG, METRICS, ROBOT, ROBOT_SPEED, Values},
     values,
 };
@@ -17,6 +17,7 @@ use crate::{
     legacy::{Options, Source},
     orders::Robot,
     payments::Settings,
+    receipts::MailSettings,
 };
 
 /// Times between heartbeats that are allowed, in milliseconds: often enough to notice, seldom enough to cost nothing.
@@ -59,6 +60,8 @@ pub struct RunConfig {
     pub robot: Robot,
     /// How customers pay.
     pub payments: Settings,
+    /// The mail server for receipts.
+    pub mail: Option<MailSettings>,
     /// Plain text on loopback instead of TLS.
     pub insecure: bool,
 }
@@ -109,6 +112,7 @@ impl RunConfig {
             peer_down_after,
             payments,
             robot: robot(values)?,
+            mail: mail::read(values)?,
             insecure,
         };
         config.check_schemes()?;

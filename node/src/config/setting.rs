@@ -80,6 +80,8 @@ settings! {
     STRIPE_PUBLISHABLE = "stripe_publishable_key", "--stripe-publishable-key", "STRIPE_PUBLISHABLE_KEY", "";
     STRIPE_WEBHOOK = "stripe_webhook_secret", "--stripe-webhook-secret", "STRIPE_WEBHOOK_SECRET", "";
     STRIPE_BASE = "stripe_api_base", "--stripe-api-base", "STRIPE_API_BASE", "https://api.stripe.com";
+    SMTP_URL = "smtp_url", "--smtp-url", "SMTP_URL", "";
+    SMTP_FROM = "smtp_from", "--smtp-from", "SMTP_FROM", "";
     ROBOT = "robot", "--robot", "ROBOT", "simulated";
     ROBOT_SPEED = "robot_speed", "--robot-speed", "ROBOT_SPEED", "1";
     NODE = "node_url", "--node", "NODE_API_URL", "https://127.0.0.1:7101";

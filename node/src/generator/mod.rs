@@ -10,7 +10,7 @@ mod similarity;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use futures::future::BoxFuture;
 
@@ -21,7 +21,7 @@ pub use self::{
 };
 use crate::{
     inventory::{self, Kind, vocabulary},
-    preferences,
+    orders, preferences,
     storage::{self, Tx},
 };
 
@@ -35,14 +35,31 @@ pub trait Popularity: Send + Sync {
     fn popular<'a>(&'a self, tx: &'a mut Tx) -> BoxFuture<'a, Result<Vec<String>, storage::Error>>;
 }
 
-/// Of a place where nothing was ordered yet.
-#[derive(Clone, Copy, Debug)]
-pub struct Unknown;
+/// Drinks looked at to learn what is ordered most: the latest, because fashions change.
+const ORDERED_MAX: i64 = 500;
 
-impl Popularity for Unknown {
-    fn popular<'a>(&'a self, _tx: &'a mut Tx) -> BoxFuture<'a, Result<Vec<String>, storage::Error>> {
-        Box::pin(std::future::ready(Ok(Vec::new())))
+/// What was ordered at this store lately.
+#[derive(Clone, Copy, Debug)]
+pub struct Ordered;
+
+impl Popularity for Ordered {
+    fn popular<'a>(&'a self, tx: &'a mut Tx) -> BoxFuture<'a, Result<Vec<String>, storage::Error>> {
+        Box::pin(async move {
+            let drinks = orders::latest_drinks(tx, ORDERED_MAX).await?;
+            Ok(most_ordered(drinks.iter().map(|drink| drink.syrups.as_str())))
+        })
     }
+}
+
+/// The names in these JSON lists, folded, the most frequent first; of equally frequent ones the first in the alphabet.
+fn most_ordered<'a>(lists: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for name in lists.flat_map(|json| serde_json::from_str::<Vec<String>>(json).unwrap_or_default()) {
+        *counts.entry(vocabulary::fold(&name)).or_default() += 1;
+    }
+    let mut counts: Vec<(String, usize)> = counts.into_iter().collect();
+    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    counts.into_iter().map(|(name, _)| name).collect()
 }
 
 /// What somebody likes, or else what everybody does, at a store with what it has.

@@ -24,9 +24,10 @@ const ADA: i64 = 101_000;
 /// Drinks tried: every choice of five comes up.
 const TRIES: usize = 60;
 
-struct Ordered(&'static [&'static str]);
+/// So much was ordered.
+struct Fashion(&'static [&'static str]);
 
-impl Popularity for Ordered {
+impl Popularity for Fashion {
     fn popular<'a>(&'a self, _tx: &'a mut Tx) -> BoxFuture<'a, Result<Vec<String>, storage::Error>> {
         Box::pin(std::future::ready(Ok(self.0.iter().map(|name| (*name).to_owned()).collect())))
     }
@@ -70,7 +71,7 @@ fn set(names: &[&str]) -> HashSet<String> {
 const SPICE: &[&str] = &["pumpkin spice", "peppermint", "irish cream", "gingerbread", "butterbrew mix"];
 
 on_both!(likes_are_the_callers_own, async |node: Node| {
-    let service = GeneratorRpc::new(node.app.clone(), Arc::new(Unknown));
+    let service = GeneratorRpc::new(node.app.clone(), Arc::new(Ordered));
     prefers(&node, ADA, "Gingerbread").await;
     for named in [None, Some(ADA)] {
         assert_eq!(syrups(&service, Some(ADA), named).await, set(SPICE));
@@ -89,10 +90,10 @@ on_both!(likes_are_the_callers_own, async |node: Node| {
 });
 
 on_both!(guests_get_what_is_ordered_most, async |node: Node| {
-    let popular = GeneratorRpc::new(node.app.clone(), Arc::new(Ordered(&["Coke", "Gingerbread", "Peppermint", "Ice"])));
+    let popular = GeneratorRpc::new(node.app.clone(), Arc::new(Fashion(&["Coke", "Gingerbread", "Peppermint", "Ice"])));
     assert_eq!(syrups(&popular, None, None).await, set(SPICE));
     // One order is no fashion.
-    let first = GeneratorRpc::new(node.app.clone(), Arc::new(Ordered(&["Gingerbread"])));
+    let first = GeneratorRpc::new(node.app.clone(), Arc::new(Fashion(&["Gingerbread"])));
     assert!(!syrups(&first, None, None).await.is_subset(&set(SPICE)));
 });
 
@@ -107,9 +108,15 @@ on_both!(what_the_store_has_run_out_of_is_avoided, async |node: Node| {
         inventory::set(&node.app, &Permit { user: None }, store, wanted).await.map(drop)
     };
     prefers(&node, ADA, "gingerbread").await;
-    let service = GeneratorRpc::new(node.app.clone(), Arc::new(Unknown));
+    let service = GeneratorRpc::new(node.app.clone(), Arc::new(Ordered));
     stock("Peppermint", 3).await.unwrap();
     stock("Gingerbread", 0).await.unwrap();
     stock("Irish Cream", 1).await.unwrap();
     assert_eq!(syrups(&service, Some(ADA), None).await, set(&["peppermint", "irish cream"]));
 });
+
+#[test]
+fn the_most_ordered_come_first() {
+    let lists = [r#"["Mango","Vanilla"]"#, r#"["vanilla"]"#, "[]", "no json", r#"["Guava"]"#];
+    assert_eq!(most_ordered(lists.into_iter()), ["vanilla", "guava", "mango"]);
+}

@@ -21,6 +21,8 @@ mod store;
 mod view;
 
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
@@ -159,6 +161,14 @@ pub async fn find_own(tx: &mut Tx, id: i64, viewer: Viewer) -> Result<Order, Err
 /// The database failed.
 pub async fn drinks_of(tx: &mut Tx, order: i64) -> Result<Vec<OrderDrink>, storage::Error> {
     Ok(store::drinks_of(tx, &[order]).await?.remove(&order).unwrap_or_default())
+}
+
+/// The drinks that were ordered last, whoever ordered them, newest orders first.
+///
+/// # Errors
+/// The database failed.
+pub async fn latest_drinks(tx: &mut Tx, limit: i64) -> Result<Vec<OrderDrink>, storage::Error> {
+    store::latest_drinks(tx, limit).await
 }
 
 /// Makes sure that this node is a store.

@@ -168,6 +168,16 @@ pub(super) async fn drinks_of(tx: &mut Tx, ids: &[i64]) -> Result<HashMap<i64, V
     Ok(all)
 }
 
+/// The drinks that were ordered last.
+pub(super) async fn latest_drinks(tx: &mut Tx, limit: i64) -> Result<Vec<OrderDrink>, Error> {
+    Ok(on!(tx, conn => order_drinks::table
+        .order((order_drinks::order_id.desc(), order_drinks::position))
+        .limit(limit)
+        .select(OrderDrink::as_select())
+        .load(conn)
+        .await)?)
+}
+
 /// Which orders are listed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Page {

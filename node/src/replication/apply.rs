@@ -17,7 +17,7 @@ use crate::{
     mesh::registry,
     notifications, preferences,
     storage::{self, Tx},
-    stores,
+    stores, support,
 };
 
 /// Merges one kind of event.
@@ -86,6 +86,7 @@ table! {
 pub async fn forget_deleted(tx: &mut Tx) -> Result<(), storage::Error> {
     catalog::forget_deleted(tx).await?;
     preferences::forget_deleted(tx).await?;
+    support::forget_deleted(tx).await?;
     notifications::forget_deleted(tx).await
 }
 

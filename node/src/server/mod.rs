@@ -27,7 +27,9 @@ use codepop_proto::{
     orders::orders_service_server::OrdersServiceServer,
     payments::{payments_service_server::PaymentsServiceServer, revenue_service_server::RevenueServiceServer},
     preferences::preferences_service_server::PreferencesServiceServer,
+    receipts::receipts_service_server::ReceiptsServiceServer,
     stores::stores_service_server::StoresServiceServer,
+    support::support_service_server::SupportServiceServer,
 };
 use codepop_shared::{Failure, tls::Incoming};
 use futures::future::BoxFuture;
@@ -46,8 +48,10 @@ use crate::{
     orders::{self, Orders, OrdersRpc},
     payments::{Payments, PaymentsRpc, revenue::RevenueRpc},
     preferences::PreferencesRpc,
+    receipts::{Receipts, ReceiptsRpc},
     replication::{peer::Dialler, rpc::MeshRpc},
     stores::StoresRpc,
+    support::SupportRpc,
 };
 
 /// Largest message taken or sent: the contract's batches stay under 2 MiB.
@@ -81,6 +85,8 @@ pub struct Parts {
     pub payments: Payments,
     /// Orders of this node's store.
     pub orders: Orders,
+    /// Receipts of its orders.
+    pub receipts: Receipts,
     /// When the node was set up.
     pub created_at: DateTime<Utc>,
     /// Its name for people.
@@ -89,7 +95,7 @@ pub struct Parts {
 
 /// Serves until stopped; requests under way are finished.
 pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) -> anyhow::Result<()> {
-    let Parts { app, dialler, payments, orders, created_at, display_name } = parts;
+    let Parts { app, dialler, payments, orders, receipts, created_at, display_name } = parts;
     let authenticator = Arc::new(ByAccounts(app.clone()));
     let accounts = Accounts::new(app.clone());
     let links = dialler.links.clone();
@@ -138,14 +144,16 @@ pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) ->
         ))))
         .add_service(limited!(CatalogServiceServer::new(CatalogRpc::new(app.clone()))))
         .add_service(limited!(InventoryServiceServer::new(InventoryRpc::new(app.clone()))))
-        .add_service(limited!(PaymentsServiceServer::new(PaymentsRpc::new(payments))))
-        .add_service(limited!(RevenueServiceServer::new(RevenueRpc::new(app.clone()))))
-        .add_service(limited!(OrdersServiceServer::new(OrdersRpc::new(orders))))
         .add_service(limited!(PreferencesServiceServer::new(PreferencesRpc::new(app.clone()))))
         .add_service(limited!(GeneratorServiceServer::new(GeneratorRpc::new(
             app.clone(),
-            Arc::new(generator::Unknown)
+            Arc::new(generator::Ordered)
         ))))
+        .add_service(limited!(PaymentsServiceServer::new(PaymentsRpc::new(payments))))
+        .add_service(limited!(RevenueServiceServer::new(RevenueRpc::new(app.clone()))))
+        .add_service(limited!(SupportServiceServer::new(SupportRpc::new(app.clone(), orders.clone()))))
+        .add_service(limited!(ReceiptsServiceServer::new(ReceiptsRpc::new(receipts))))
+        .add_service(limited!(OrdersServiceServer::new(OrdersRpc::new(orders))))
         .add_service(limited!(NotificationsServiceServer::new(NotificationsRpc::new(
             app.clone(),
             Feed::start(app, stop.clone())

@@ -548,6 +548,37 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::storage::types::*;
 
+    /// Receipts that were asked for.
+    receipts (order_id) {
+        order_id -> BigInt,
+        state -> Text,
+        attempts -> Integer,
+        due_at -> Nullable<Moment>,
+        asked_at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// Complaints made in the support chat, one an order.
+    complaints (id) {
+        id -> BigInt,
+        order_id -> BigInt,
+        user_id -> Nullable<BigInt>,
+        guest -> Nullable<Uid>,
+        kind -> Text,
+        message -> Text,
+        outcome -> Text,
+        at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
     /// Sessions of the old system that go on being good.
     legacy_tokens (user_id, token_hash) {
         user_id -> BigInt,
@@ -629,6 +660,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     simulated_intents,
     simulated_refunds,
     preferences,
+    receipts,
+    complaints,
     legacy_tokens,
     legacy_holders,
     legacy_sources,

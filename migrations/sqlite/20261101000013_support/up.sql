@@ -1,0 +1,28 @@
+-- What follows an order: its receipt, and complaints about it.
+
+-- Receipts that were asked for: `due`, `sent` by mail or `filed` in the outbox folder.
+CREATE TABLE receipts (
+    order_id INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    attempts INTEGER NOT NULL,
+    due_at INTEGER,
+    asked_at INTEGER NOT NULL,
+    PRIMARY KEY (order_id)
+);
+CREATE INDEX receipts_due ON receipts (due_at);
+
+-- Complaints made in the support chat, one an order. A guest's has no user.
+CREATE TABLE complaints (
+    id INTEGER NOT NULL,
+    order_id INTEGER NOT NULL,
+    user_id INTEGER,
+    guest BLOB,
+    kind TEXT NOT NULL,
+    message TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (id)
+);
+CREATE UNIQUE INDEX complaints_order ON complaints (order_id);
+CREATE INDEX complaints_user ON complaints (user_id);
+CREATE INDEX complaints_guest ON complaints (guest);
