@@ -18,6 +18,7 @@ pub mod inventory;
 pub mod journal;
 #[cfg(test)]
 pub(crate) mod laws;
+pub mod legacy;
 pub mod mesh;
 pub mod notifications;
 pub mod orders;

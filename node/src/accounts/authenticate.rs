@@ -5,6 +5,7 @@ use codepop_shared::Failure;
 use super::{
     Error,
     error::{internal, invalid_token},
+    legacy,
     log_in::find,
     store,
 };
@@ -50,8 +51,13 @@ pub(super) fn unsigned(error: Invalid) -> Failure {
     internal()
 }
 
-/// The signature and what it vouches for.
+/// The signature and what it vouches for; of a token of the old system, what was kept of it.
 async fn verify(app: &App, token: &str) -> Result<Claims, Failure> {
+    if let Some(hash) = legacy::hash_of(token) {
+        let now = app.clock().wall();
+        let kept = app.read(move |tx| Box::pin(legacy::claims(tx, hash, now))).await.map_err(failed)?;
+        return kept.ok_or_else(invalid_token);
+    }
     let refused = |why: Invalid| {
         tracing::debug!(reason = %why, "a token was refused");
         invalid_token()

@@ -4,7 +4,10 @@ use codepop_shared::number;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::store::{self, Credential, User};
+use super::{
+    legacy,
+    store::{self, Credential, User},
+};
 use crate::{
     clock::Hlc,
     journal::Audience,
@@ -13,7 +16,7 @@ use crate::{
 };
 
 /// Rows that are read at a time.
-const PAGE: i64 = 500;
+pub(super) const PAGE: i64 = 500;
 
 /// Feeds what all nodes of an audience should hold alike into `hasher`; returns the number of rows.
 ///
@@ -25,7 +28,8 @@ pub async fn digest(tx: &mut Tx, audience: &Audience, hasher: &mut Sha256) -> Re
             let users = users(tx, hasher).await?;
             let credentials = credentials(tx, audience, hasher).await?;
             let ended = ended_sessions(tx, hasher).await?;
-            Ok(users + credentials + ended + roles::digest(tx, audience, hasher).await?)
+            let kept = legacy::digest(tx, hasher).await?;
+            Ok(users + credentials + ended + kept + roles::digest(tx, audience, hasher).await?)
         }
         Audience::Hubs => credentials(tx, audience, hasher).await,
         Audience::Region(_) | Audience::Hub(_) | Audience::Store(_) => Ok(0),
@@ -58,7 +62,7 @@ fn user(row: &User, hasher: &mut Sha256) {
 }
 
 /// With its length, so that two fields can't be mistaken for two others.
-fn bytes(bytes: &[u8], hasher: &mut Sha256) {
+pub(super) fn bytes(bytes: &[u8], hasher: &mut Sha256) {
     hasher.update((bytes.len() as u64).to_be_bytes());
     hasher.update(bytes);
 }

@@ -8,7 +8,7 @@ use codepop_proto::accounts::{
 use codepop_shared::number;
 use uuid::Uuid;
 
-use super::{name, store};
+use super::{legacy, name, store};
 use crate::{
     clock::Hlc,
     journal::{Audience, Error, Field, Merge, Replicated, Scope, Stamp, conflicts, entries},
@@ -62,7 +62,7 @@ fn text(text: &str) -> Result<&str, Error> {
     Ok(text)
 }
 
-fn time(us: i64) -> Result<DateTime<Utc>, Error> {
+pub(super) fn time(us: i64) -> Result<DateTime<Utc>, Error> {
     let unfit = Error::Unfit("a time is out of range");
     if !(1..=TIME_MAX_US).contains(&us) {
         return Err(unfit);
@@ -78,7 +78,7 @@ fn store_id(word: &str) -> Result<Option<Id>, Error> {
 }
 
 /// The row, unless the user is deleted: then nothing about it is taken in any more.
-async fn living(tx: &mut Tx, user: i64) -> Result<store::User, Error> {
+pub(super) async fn living(tx: &mut Tx, user: i64) -> Result<store::User, Error> {
     match store::user(tx, user_number(user)?).await? {
         Some(row) if row.deleted => Err(Error::Erased),
         Some(row) => Ok(row),
@@ -345,6 +345,7 @@ impl Replicated for UserDeleted {
         row.clocks = clocks;
         store::save_user(tx, &row).await?;
         store::drop_credential(tx, user).await?;
+        legacy::forget_user(tx, user).await?;
         let lasting = [LASTING_KINDS, roles::LASTING_KINDS].concat();
         entries::erase_about(tx, user, &lasting).await?;
         Ok(live)

@@ -135,6 +135,18 @@ fn check_django(password: &Password, rest: &str) -> Option<bool> {
     Some(computed.ct_eq(&expected).into())
 }
 
+/// Whether a hash is of a form that [`Hashing::fits`] can check at all, at a cost that it is ready to pay.
+pub(super) fn is_readable(hash: &str) -> bool {
+    let Some(rest) = hash.strip_prefix(DJANGO) else { return PasswordHash::new(hash).is_ok() };
+    let mut parts = rest.splitn(3, '$');
+    let iterations = parts.next().and_then(|count| count.parse().ok());
+    let mut digest = [0; 32];
+    let sound = |text: &str| Encoding::B64.decode(text.trim_end_matches('='), &mut digest).is_ok_and(|d| d.len() == 32);
+    iterations.is_some_and(|count| (1..=PBKDF2_ITERATIONS_MAX).contains(&count))
+        && parts.next().is_some_and(|salt| !salt.is_empty())
+        && parts.next().is_some_and(sound)
+}
+
 /// Whether a hash is weaker than, or another than, what is made today.
 pub(super) fn is_outdated(hash: &str) -> bool {
     let today = PasswordHash::new(hash).ok().is_some_and(|hash| {

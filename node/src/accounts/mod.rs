@@ -3,7 +3,7 @@
 //!
 //! Reading order: `name` and `password` (pure rules), `events` (how changes merge), `store` (rows), then the operations:
 //! `register`, `log_in`, `authenticate`, `profile`, `leave`; `gate`, `throttle` and `hashing` keep guessing slow and the
-//! node upright; `rpc` is the gRPC face.
+//! node upright; `import` and `legacy` are for accounts and sessions of the old system; `rpc` is the gRPC face.
 
 mod administration;
 mod authenticate;
@@ -12,8 +12,10 @@ mod error;
 mod events;
 mod gate;
 mod hashing;
+mod import;
 mod input;
 mod leave;
+mod legacy;
 mod log_in;
 mod lookup;
 mod name;
@@ -29,6 +31,7 @@ pub use self::{
     digest::digest,
     error::Error,
     gate::FAILURE_TIME,
+    import::{Brought, bring, is_claimed, is_known, keep_session, knows_algorithm},
     log_in::LoggedIn,
     lookup::{account_numbers, email, is_deleted},
     name::{NAME_MAX, NameKey, UserName},
@@ -59,13 +62,19 @@ impl Accounts {
     }
 }
 
-/// Drops the records of ended sessions whose tokens have expired; returns how many. For a task that runs now and then.
+/// Drops the records of ended sessions whose tokens have expired, and of tokens of the old system that have; returns how many. For a task that runs now and then.
 ///
 /// # Errors
 /// The database failed.
 pub async fn forget_expired_sessions(tx: &mut Tx) -> Result<usize, storage::Error> {
     let now = tx.clock.wall();
-    store::forget_expired(tx, now).await
+    Ok(store::forget_expired(tx, now).await? + legacy::forget_expired(tx, now).await?)
+}
+
+/// A hash as the old system has it, cheap to check.
+#[cfg(test)]
+pub(crate) fn old_hash(password: &str) -> String {
+    hashing::tests::django(password, 10)
 }
 
 #[cfg(test)]

@@ -45,6 +45,11 @@ impl UserName {
         Ok(Self(name))
     }
 
+    /// A name for an account that has none.
+    pub fn numbered(user: i64) -> Self {
+        Self(format!("user-{user}"))
+    }
+
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -9,6 +9,7 @@ mod error;
 mod events;
 mod expire;
 mod fetch;
+pub mod import;
 pub mod money;
 mod owner;
 pub mod pricing;

@@ -1,7 +1,7 @@
 //! Money: whole cents inside, dollars as a JSON number at the edge.
 
 /// An amount in cents.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cents(i64);
 
 /// The dearest drink: a thousand dollars.

@@ -2,6 +2,7 @@
 
 mod client;
 mod grant;
+mod import_legacy;
 mod init;
 mod migrate;
 mod pki;
@@ -25,6 +26,7 @@ pub async fn perform(action: Action) -> Result<()> {
         Action::Peers(config) => client::peers(&config).await,
         Action::Discover(config) => client::discover(&config).await,
         Action::Migrate(config) => migrate::migrate(&config).await,
+        Action::ImportLegacy(config) => import_legacy::import_legacy(config).await,
         Action::Grant(config) => grant::grant(&config).await,
     }
 }

@@ -69,7 +69,7 @@ pub(super) async fn run(config: RunConfig) -> Result<()> {
     serve_metrics(config.metrics_listen, metrics, stop.clone()).await?;
 
     let author = Arc::new(identity.author());
-    let db = open(&config, Arc::clone(&author)).await?;
+    let db = open(&config.data_dir, &config.database, Arc::clone(&author)).await?;
     let is_alone = db.read(|tx| Box::pin(registry::all(tx))).await.context("read the registry")?.len() <= 1;
     if !is_alone {
         db.hold_writes(HOLD_WRITES);
@@ -143,10 +143,10 @@ pub(super) fn location(data_dir: &std::path::Path, database: &Database) -> Locat
     }
 }
 
-async fn open(config: &RunConfig, author: Arc<Author>) -> Result<Db> {
+/// Opens the node's database and goes on where its clock was.
+pub(super) async fn open(data_dir: &std::path::Path, database: &Database, author: Arc<Author>) -> Result<Db> {
     let clock = Arc::new(Clock::new(author.id.uuid));
-    let (db, migrated) =
-        Db::open(&location(&config.data_dir, &config.database), clock, author).await.context("open the database")?;
+    let (db, migrated) = Db::open(&location(data_dir, database), clock, author).await.context("open the database")?;
     for name in migrated {
         tracing::info!(migration = name, "the database was migrated");
     }

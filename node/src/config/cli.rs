@@ -31,6 +31,9 @@ pub enum Command {
     Discover(DiscoverArgs),
     /// Bring the database up to date without serving
     Migrate(MigrateArgs),
+    /// Bring a database of the old system to this store, once or again. The node must not run
+    #[command(after_help = IMPORT_EXITS)]
+    ImportLegacy(ImportLegacyArgs),
     /// The chain's certificate authority
     #[command(subcommand)]
     Pki(PkiCommand),
@@ -180,6 +183,37 @@ pub struct MigrateArgs {
     /// Its database.
     #[command(flatten)]
     pub database: DatabaseArgs,
+}
+
+/// What the exit status of `import-legacy` says.
+const IMPORT_EXITS: &str = "Exit status: 0 when every row and every cent is accounted for, brought over or left out for a \
+     reason that is shown; 1 when something failed (what was brought over stays; run the command again to go on); 2 for \
+     wrong usage.";
+
+/// Options of `import-legacy`.
+#[derive(Args, Debug)]
+pub struct ImportLegacyArgs {
+    /// Where its files are.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Its database.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    /// The old database: postgres://user:password@host:port/database. It is only read
+    #[arg(long, env = "LEGACY_DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    pub from: Option<String>,
+    /// A dump of the old database: what pg_dump writes as plain text, compressed with gzip or not
+    #[arg(long, value_name = "FILE")]
+    pub dump: Option<PathBuf>,
+    /// Write nothing; show what would become of every row
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Bring over customers' drinks that are in no order and no favourite
+    #[arg(long)]
+    pub include_abandoned_carts: bool,
+    /// A name for the old database, where it cannot be told from another one (a copy of it that went on by itself)
+    #[arg(long, value_name = "NAME")]
+    pub source_name: Option<String>,
 }
 
 /// Options of all commands that ask a node.

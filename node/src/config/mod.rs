@@ -15,7 +15,7 @@ pub mod values;
 
 pub use client::{ClientConfig, DiscoverConfig, GrantConfig, GrantTo};
 pub use init::{GivenIdentity, InitConfig};
-pub use run::{MigrateConfig, RunConfig};
+pub use run::{ImportConfig, MigrateConfig, RunConfig};
 pub use setting::Refused;
 pub use values::Database;
 
@@ -42,6 +42,8 @@ pub enum Action {
     Discover(DiscoverConfig),
     /// Bring the database up to date.
     Migrate(MigrateConfig),
+    /// Bring a database of the old system over.
+    ImportLegacy(ImportConfig),
     /// Make a chain's authority.
     PkiInit(PkiInitArgs),
     /// Issue a certificate.
@@ -84,6 +86,7 @@ fn action(command: Command, matches: &ArgMatches) -> Result<Action, Refused> {
         Command::Peers(args) => Action::Peers(ClientConfig::read(&values, &args)?),
         Command::Discover(args) => Action::Discover(DiscoverConfig::read(&values, &args)?),
         Command::Migrate(_) => Action::Migrate(MigrateConfig::read(&values)?),
+        Command::ImportLegacy(args) => Action::ImportLegacy(ImportConfig::read(&values, args)?),
         Command::Pki(PkiCommand::Init(args)) => Action::PkiInit(args),
         Command::Pki(PkiCommand::Issue(args)) => Action::PkiIssue(Issue {
             hosts: args.hosts.iter().map(|host| setting::host(host)).collect::<Result<_, _>>()?,

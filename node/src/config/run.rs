@@ -6,13 +6,15 @@ use codepop_shared::{geo::Place, telemetry::LogFormat};
 
 use super::{
     Database, Refused,
+    cli::ImportLegacyArgs,
     init::GivenIdentity,
     mail, payments,
-    setting::{API_URL, DATABASE, DOWN, HEARTBEAT, HUBS, LISTEN, LOG, METRICS, ROBOT, ROBOT_SPEED, Values},
+    setting::{API_URL, DATABASE, DOWN, HEARTBEAT, HUBS, LEGACY, LISTEN, LOG, METRICS, ROBOT, ROBOT_SPEED, Values},
     values,
 };
 use crate::{
     identity::{Expected, NodeSettings},
+    legacy::{Options, Source},
     orders::Robot,
     payments::Settings,
     receipts::MailSettings,
@@ -131,9 +133,50 @@ impl RunConfig {
     }
 }
 
+/// Settings of `import-legacy`.
+#[derive(Clone, Debug)]
+pub struct ImportConfig {
+    /// Folder of the node's files.
+    pub data_dir: PathBuf,
+    /// Its database.
+    pub database: Database,
+    /// The old database.
+    pub source: Source,
+    /// How to import it.
+    pub options: Options,
+}
+
+impl ImportConfig {
+    pub(super) fn read(values: &Values<'_>, args: ImportLegacyArgs) -> Result<Self, Refused> {
+        let source = match (values.text(LEGACY), args.dump) {
+            (Some(_), Some(_)) if values.name(LEGACY) == LEGACY.option => {
+                return Err(Refused::plain("--from and --dump are both given: the old database is in one place"));
+            }
+            (_, Some(dump)) => Source::Dump(dump),
+            (Some(url), None) => Source::Live(live(values, url)?),
+            (None, None) => {
+                return Err(Refused::plain("say where the old database is: --from postgres://… or --dump FILE"));
+            }
+        };
+        let options =
+            Options { dry_run: args.dry_run, abandoned_carts: args.include_abandoned_carts, name: args.source_name };
+        Ok(Self { data_dir: values.data_dir()?, database: database(values)?, source, options })
+    }
+}
+
 impl MigrateConfig {
     pub(super) fn read(values: &Values<'_>) -> Result<Self, Refused> {
         Ok(Self { data_dir: values.data_dir()?, database: database(values)? })
+    }
+}
+
+fn live(values: &Values<'_>, url: &str) -> Result<String, Refused> {
+    match values::database(url) {
+        Ok(Database::Postgres(url)) => Ok(url),
+        Ok(Database::Sqlite) | Err(_) => {
+            let allowed = "must be postgres://user:password@host:port/database";
+            Err(values.refuse(LEGACY, &values::database_shown(url), allowed))
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! orders take and give back).
 
 mod allocate;
+pub mod import;
 mod ledger;
 mod manage;
 mod rpc;

@@ -7,6 +7,7 @@
 mod digest;
 mod events;
 mod feed;
+pub mod import;
 mod operations;
 mod period;
 mod rpc;

@@ -8,6 +8,7 @@ mod arrival;
 mod change;
 mod drinks;
 pub mod golden_window;
+pub mod import;
 mod moves;
 mod opening;
 mod parse;

@@ -4,6 +4,7 @@
 
 mod digest;
 mod events;
+pub mod import;
 mod rpc;
 mod store;
 mod vocabulary;

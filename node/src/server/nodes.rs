@@ -31,6 +31,7 @@ use crate::{
     },
     replication::apply,
     storage::{self, Tx},
+    stores,
 };
 
 /// Events that a status shows.
@@ -60,6 +61,10 @@ impl NodesRpc {
         let mut known = self.app.read(|tx| Box::pin(registry::all(tx))).await?;
         known.retain(registry::is_node);
         Ok(known)
+    }
+
+    async fn legacy_holder(&self) -> Result<Option<Uuid>, storage::Error> {
+        self.app.read(|tx| Box::pin(stores::legacy_holder(tx))).await
     }
 
     fn node_type(&self) -> NodeType {
@@ -129,9 +134,10 @@ impl NodesService for NodesRpc {
         });
         let others = known.iter().filter(|known| known.id().uuid != me.uuid);
         let place = own.and_then(|own| own.place);
+        let holder = self.legacy_holder().await.map_err(unavailable)?;
         Ok(Response::new(GetStatusResponse {
             node: Some(node),
-            peers: others.map(|known| peer(known, place, &sightings)).collect(),
+            peers: others.map(|known| peer(known, place, &sightings, holder)).collect(),
             events: Some(events),
             streams: streams.collect(),
             digests: held,
@@ -152,6 +158,7 @@ impl NodesService for NodesRpc {
         let known = self.known().await.map_err(unavailable)?;
         let me = self.app.author().id.uuid;
         let place = known.iter().find(|known| known.id().uuid == me).and_then(|own| own.place);
+        let holder = self.legacy_holder().await.map_err(unavailable)?;
         let sightings = self.links.sightings();
         let wanted = |peer: &Peer| {
             filter.r#type.is_none_or(|kind| kind == 0 || kind == peer.node_type)
@@ -159,7 +166,7 @@ impl NodesService for NodesRpc {
                 && (filter.include_unreachable() || peer.is_reachable == Some(true))
         };
         let others = known.iter().filter(|known| known.id().uuid != me);
-        let mut peers: Vec<Peer> = others.map(|known| peer(known, place, &sightings)).filter(wanted).collect();
+        let mut peers: Vec<Peer> = others.map(|known| peer(known, place, &sightings, holder)).filter(wanted).collect();
         peers.sort_by(|a, b| {
             let miles = |peer: &Peer| peer.distance_miles.unwrap_or(f64::INFINITY);
             miles(a).total_cmp(&miles(b)).then_with(|| a.display_name.cmp(&b.display_name))
@@ -262,7 +269,12 @@ fn summary(event: &Summary, all: &[Stream]) -> EventSummary {
     }
 }
 
-fn peer(known: &Known, from: Option<geo::Place>, sightings: &HashMap<Uuid, Sighting>) -> Peer {
+fn peer(
+    known: &Known,
+    from: Option<geo::Place>,
+    sightings: &HashMap<Uuid, Sighting>,
+    legacy_holder: Option<Uuid>,
+) -> Peer {
     let id = known.id();
     let seen = sightings.get(&id.uuid);
     Peer {
@@ -281,7 +293,7 @@ fn peer(known: &Known, from: Option<geo::Place>, sightings: &HashMap<Uuid, Sight
         node_number: id.number,
         is_linked: seen.is_some_and(|seen| seen.is_linked),
         lag_events: seen.filter(|seen| seen.is_linked).map(|seen| seen.lag.0),
-        holds_legacy_numbers: false,
+        holds_legacy_numbers: legacy_holder == Some(id.uuid),
     }
 }
 

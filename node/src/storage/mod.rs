@@ -21,7 +21,7 @@ use tokio::sync::watch;
 
 pub use self::{
     error::Error,
-    open::Location,
+    open::{Location, connect},
     tx::{Conn, Signals, SqliteAsync, Tx},
 };
 use self::{open::Connections, writer::Writer};

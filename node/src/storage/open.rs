@@ -167,6 +167,29 @@ async fn open_postgres(url: &str, lock: bool) -> ConnectionResult<AsyncPgConnect
     Ok(conn)
 }
 
+/// Connects to a PostgreSQL database that is not this node's own, under the same rules: TLS unless it is on this machine.
+///
+/// # Errors
+/// The address makes no sense, or nobody answers there. The address itself is not in the error.
+pub async fn connect(url: &str) -> Result<tokio_postgres::Client, Error> {
+    let unavailable = |error: tokio_postgres::Error| {
+        let why = error.as_db_error().map_or_else(|| error.to_string(), |error| error.message().to_owned());
+        Error::Unavailable(why)
+    };
+    let mut config: tokio_postgres::Config =
+        url.parse().map_err(|_| Error::Unavailable("its address cannot be read".into()))?;
+    config.connect_timeout(CONNECT_TIMEOUT);
+    if is_local(&config) {
+        let (client, connection) = config.connect(NoTls).await.map_err(unavailable)?;
+        tokio::spawn(connection);
+        return Ok(client);
+    }
+    config.ssl_mode(tokio_postgres::config::SslMode::Require);
+    let (client, connection) = config.connect(tls()).await.map_err(unavailable)?;
+    tokio::spawn(connection);
+    Ok(client)
+}
+
 /// Waits a moment for a session of this node's own that was just closed: the server lets go of its lock a little later.
 async fn take_lock(conn: &mut AsyncPgConnection) -> ConnectionResult<()> {
     for _ in 0..LOCK_TRIES {

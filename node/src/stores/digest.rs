@@ -3,7 +3,10 @@
 use sha2::Sha256;
 use uuid::Uuid;
 
-use super::store::{self, Hub, Region, Store};
+use super::{
+    legacy,
+    store::{self, Hub, Region, Store},
+};
 use crate::{
     app::canonical::{Canonical, PAGE},
     journal::Audience,
@@ -29,6 +32,8 @@ pub async fn digest(tx: &mut Tx, audience: &Audience, hasher: &mut Sha256) -> Re
     rows.table("hubs");
     hubs.iter().for_each(|hub| feed_hub(&mut rows, hub));
     count += hubs.len() as u64;
+
+    count += legacy::digest(tx, &mut rows).await?;
 
     rows.table("stores");
     let mut last = Uuid::nil();

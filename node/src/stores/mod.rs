@@ -9,6 +9,7 @@ mod describe;
 mod digest;
 mod events;
 pub mod hours;
+mod legacy;
 pub mod regions;
 mod rpc;
 mod store;
@@ -26,6 +27,7 @@ use uuid::Uuid;
 pub use self::{
     describe::{Described, describe_self},
     digest::digest,
+    legacy::{claim_legacy_numbers, legacy_holder},
     rpc::StoresRpc,
     store::{Hub, Region, Store, Zone},
     wait::wait_minutes,
