@@ -22,7 +22,7 @@ pub enum Command {
     /// Make this node's identity: uuid, keys, and a request for a certificate. Safe to repeat
     Init(InitArgs),
     /// Serve
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Show how a node is (needs the operator's certificate)
     Status(ClientArgs),
     /// List the nodes that a node knows

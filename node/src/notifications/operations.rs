@@ -160,7 +160,9 @@ async fn changeable(tx: &mut Tx, reader: &Reader, id: i64) -> Result<Notice, Err
         Some(To::User(user)) if user == reader.user => {}
         // Who may not write to others is not told what others are written.
         Some(_) if reader.writes.is_err() && !reader.sees(&notice) => return Err(Error::Unknown(id)),
-        Some(_) => drop(reader.writes.clone()?),
+        Some(_) => {
+            reader.writes.clone()?;
+        }
         None => {
             reader.writes_chain.clone()?;
             if tx.author.id.kind != Kind::Hub {
