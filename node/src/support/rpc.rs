@@ -36,12 +36,15 @@ const REMEMBERED_MAX: usize = 4_096;
 /// Complaints in an answer when nothing is said.
 const LISTED_DEFAULT: i32 = 100;
 
+/// User and guest's session of a customer.
+type Who = (Option<i64>, Option<uuid::Uuid>);
+
 /// Serves `SupportService`.
 pub struct SupportRpc {
     app: App,
     orders: Orders,
     /// What customers wrote first; the order is named later. Lost with a restart: then the later words are kept.
-    first_words: Arc<Mutex<HashMap<(Option<i64>, Option<uuid::Uuid>), String>>>,
+    first_words: Arc<Mutex<HashMap<Who, String>>>,
 }
 
 impl SupportRpc {
