@@ -1,8 +1,11 @@
 //! The merge law of accounts: any order of arrival, with repetitions, ends in the same rows.
 
 use codepop_proto::accounts::{
-    CredentialSet, ProfileChanged, SessionEnded, SessionsEnded, UserDeleted, UserRegistered, UserStatusChanged,
+    CredentialSet, LegacySessionKept, ProfileChanged, SessionEnded, SessionsEnded, UserDeleted, UserRegistered,
+    UserStatusChanged,
 };
+use diesel::{ExpressionMethods as _, QueryDsl as _};
+use diesel_async::RunQueryDsl as _;
 use proptest::{prelude::*, strategy::ValueTree as _, test_runner::TestRunner};
 use uuid::Uuid;
 
@@ -10,8 +13,12 @@ use crate::accounts::store;
 use crate::{
     clock::Hlc,
     journal::{Error, Replicated, Stamp},
-    on_both,
-    storage::{self, Db, Tx},
+    on, on_both,
+    storage::{
+        self, Db, Tx,
+        schema::legacy_tokens,
+        types::{Id, Time},
+    },
     testing::Node,
 };
 
@@ -27,6 +34,7 @@ enum About {
     Session(SessionEnded),
     Sessions(SessionsEnded),
     Status(UserStatusChanged),
+    Kept(LegacySessionKept),
     Deleted(UserDeleted),
 }
 
@@ -42,7 +50,7 @@ impl About {
                 }
             };
         }
-        match about!(Registered, Profile, Credential, Session, Sessions, Status, Deleted) {
+        match about!(Registered, Profile, Credential, Session, Sessions, Status, Kept, Deleted) {
             Ok(_) | Err(Error::Erased) => Ok(()),
             Err(error) => Err(error),
         }
@@ -74,6 +82,10 @@ fn event() -> impl Strategy<Value = About> {
         About::Session(SessionEnded { user: 0, session, expires_at_us })
     });
     let status = any::<bool>().prop_map(|disabled| About::Status(UserStatusChanged { user: 0, disabled }));
+    let kept = (0_u8..2, 0_u128..2, 1_i64..4).prop_map(|(token, session, expires_at_us)| {
+        let session = Uuid::from_u128(session).as_bytes().to_vec();
+        About::Kept(LegacySessionKept { user: 0, token_hash: vec![token; 32], session, expires_at_us })
+    });
     let deleted = (0_u8..3).prop_map(|claim| {
         About::Deleted(UserDeleted {
             user: 0,
@@ -89,12 +101,16 @@ fn event() -> impl Strategy<Value = About> {
         3 => session,
         1 => Just(About::Sessions(SessionsEnded::default())),
         2 => status,
+        3 => kept,
         1 => deleted,
     ]
 }
 
 /// What all nodes should hold alike, with the user's number left out.
-type Rows = (Option<store::User>, Option<store::Credential>, Vec<Option<i64>>);
+type Rows = (Option<store::User>, Option<store::Credential>, Vec<Option<i64>>, Vec<Kept>);
+
+/// A kept token: hash, session, end, generation.
+type Kept = (Vec<u8>, Id, Time, i64);
 
 async fn rows(db: &Db, user: i64) -> Rows {
     let read = db.read(move |tx| {
@@ -106,7 +122,18 @@ async fn rows(db: &Db, user: i64) -> Rows {
                 let expires_at = store::ended(tx, user, Uuid::from_u128(session)).await?;
                 ended.push(expires_at.map(|time| time.timestamp_micros()));
             }
-            Ok((row, credential, ended))
+            let kept: Vec<Kept> = on!(tx, conn => legacy_tokens::table
+                .filter(legacy_tokens::user_id.eq(user))
+                .order(legacy_tokens::token_hash)
+                .select((
+                    legacy_tokens::token_hash,
+                    legacy_tokens::session,
+                    legacy_tokens::expires_at,
+                    legacy_tokens::generation,
+                ))
+                .load(conn)
+                .await)?;
+            Ok((row, credential, ended, kept))
         })
     });
     read.await.map_err(|error: storage::Error| error).unwrap()
@@ -164,9 +191,9 @@ on_both!(a_deleted_user_stays_deleted, async |node: Node| {
         events.extend(
             others.into_iter().zip(2_i64..).map(|(event, seq)| (event, stamp(90 + seq.cast_unsigned() * 4, seq))),
         );
-        let (row, credential, _) = apply_all(&node.db, case, events).await;
+        let (row, credential, _, kept) = apply_all(&node.db, case, events).await;
         let row = row.unwrap();
-        assert!(row.deleted && !row.disabled && credential.is_none());
+        assert!(row.deleted && !row.disabled && credential.is_none() && kept.is_empty());
         assert_eq!([row.username, row.first_name, row.last_name, row.email].concat(), "");
         assert_eq!(row.name_key.len(), 32);
     }
