@@ -189,8 +189,12 @@ async fn a_customer_signs_up_likes_buys_and_leaves() {
     let like = json!({"UserID": phone.kept("userId"), "Preference": "Mtn. Dew"});
     let like = phone.call(Method::POST, "/backend/preferences/", true, Some(like)).await.expect(201);
     assert_eq!(like["Preference"], "mtn. dew");
+    // The generator composes nothing for who likes no syrup at all.
+    assert_eq!(phone.get(&format!("/backend/generate/{}/", phone.kept("userId").unwrap())).await.status, 400);
+    let syrup = json!({"UserID": phone.kept("userId"), "Preference": "Mango"});
+    phone.call(Method::POST, "/backend/preferences/", true, Some(syrup)).await.expect(201);
     let likes = phone.call(Method::GET, "/backend/preferences/", true, None).await.expect(200);
-    assert_eq!(likes.as_array().unwrap().len(), 1);
+    assert_eq!(likes.as_array().unwrap().len(), 2);
     assert_eq!(likes[0]["UserID"].to_string(), phone.kept("userId").unwrap());
 
     let cart = fill_cart(&phone).await;

@@ -14,6 +14,9 @@ const DENSE_NUMBERS: u32 = 256;
 /// The option of a text field that may hold a number.
 const NUMBER_OR_WORD: &str = "codepop.options.v1.number_or_word";
 
+/// The option with a field's name in REST.
+const REST_NAME: &str = "codepop.options.v1.rest_name";
+
 /// No field.
 const NONE: u16 = u16::MAX;
 
@@ -311,8 +314,20 @@ fn shape(field: &FieldDescriptor) -> Shape {
     }
 }
 
-/// The contract's name, unless a `json_name` other than the automatic one was given.
+fn rest_name(field: &FieldDescriptor) -> Option<String> {
+    let extension = field.parent_pool().get_extension_by_name(REST_NAME)?;
+    let options = field.options();
+    if !options.has_extension(&extension) {
+        return None;
+    }
+    options.get_extension(&extension).as_str().map(str::to_owned)
+}
+
+/// The name that the contract gives for REST, or a `json_name` other than the automatic one, or the field's own name.
 fn json_name(field: &FieldDescriptor) -> String {
+    if let Some(name) = rest_name(field) {
+        return name;
+    }
     let given = field.json_name();
     if given == lower_camel(field.name()) { field.name().to_owned() } else { given.to_owned() }
 }
