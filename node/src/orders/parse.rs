@@ -47,9 +47,8 @@ pub(super) fn new_order(request: pb::CreateOrderRequest, actor: &Actor) -> Resul
 }
 
 /// As whose an order is kept: a request for another than the session's user, or for none, is that of the session's guest.
-/// A session that never was a guest's has only its user.
 fn owner(customer: Customer, named: Option<i64>) -> Customer {
-    if customer.user.is_some() && named == customer.user || customer.guest.is_none() {
+    if customer.user.is_some() && named == customer.user {
         customer.as_owner()
     } else {
         customer.as_guest()
