@@ -62,7 +62,8 @@ impl Accounts {
     }
 }
 
-/// Drops the records of ended sessions whose tokens have expired, and of tokens of the old system that have; returns how many. For a task that runs now and then.
+/// Drops the records of ended sessions whose tokens have expired, and of tokens of the old system that have; returns how
+/// many. For a task that runs now and then.
 ///
 /// # Errors
 /// The database failed.
