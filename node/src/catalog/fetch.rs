@@ -12,7 +12,7 @@ use futures::future::join_all;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::{Drink, Owner, Recipe, drinks_for, store};
+use super::{Drink, Owner, Recipe, drinks_for, reprice, store};
 use crate::{
     app::App,
     auth::Customer,
@@ -37,7 +37,17 @@ pub async fn fetch_missing(app: &App, ids: &[i64], customer: &Customer) -> Resul
     let (asked, whose) = (ids.to_vec(), *customer);
     let missing = app.read(move |tx| Box::pin(async move { missing(tx, asked, &whose).await })).await?;
     let fetches = missing.into_iter().take(FETCHED_MAX).map(|id| fetch(app, id, customer));
-    Ok(join_all(fetches).await.into_iter().flatten().collect())
+    let mut fetched: Vec<Drink> = join_all(fetches).await.into_iter().flatten().collect();
+    if fetched.is_empty() {
+        return Ok(fetched);
+    }
+    app.read(move |tx| {
+        Box::pin(async move {
+            reprice(tx, fetched.iter_mut()).await?;
+            Ok(fetched)
+        })
+    })
+    .await
 }
 
 /// What the customer may see of the drinks, the own ones from afar too. What others decide in a transaction they decide

@@ -21,7 +21,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use codepop_proto::catalog as pb;
 use codepop_shared::{identity::Kind, number};
@@ -67,7 +67,8 @@ pub async fn list(tx: &mut Tx) -> Result<Vec<Drink>, storage::Error> {
 }
 
 /// Those of the drinks that are known here and that a customer may see: of the catalogue, the own ones, imported ones whose
-/// owner nobody knows, and those among the own favourites, which may come from another region.
+/// owner nobody knows, and those among the own favourites, which may come from another region. Each has the price that is
+/// charged for it now.
 pub async fn drinks_for(
     tx: &mut Tx,
     ids: Vec<i64>,
@@ -81,6 +82,7 @@ pub async fn drinks_for(
         found.extend(drinks.into_iter().map(|drink| (drink.id, drink)));
     };
     let catalogue = store::catalogue_among(tx, ids.clone()).await?;
+    let sold: HashSet<i64> = catalogue.iter().map(|drink| drink.id).collect();
     take(&mut found, catalogue);
     let rest = missing(&found);
     if !rest.is_empty() {
@@ -97,7 +99,22 @@ pub async fn drinks_for(
         let favorites = store::favorites_among(tx, user, rest).await?;
         take(&mut found, favorites);
     }
+    reprice(tx, found.values_mut().filter(|drink| !sold.contains(&drink.id))).await?;
     Ok(found)
+}
+
+/// Gives drinks that are not of the catalogue their price of today: what is shown is what is charged, and what another node
+/// said of a price is not believed.
+async fn reprice(tx: &mut Tx, drinks: impl Iterator<Item = &mut Drink>) -> Result<(), storage::Error> {
+    let drinks: Vec<&mut Drink> = drinks.collect();
+    if drinks.is_empty() {
+        return Ok(());
+    }
+    let catalogue = list(tx).await?;
+    for drink in drinks {
+        drink.recipe.price = pricing::today(drink, &catalogue);
+    }
+    Ok(())
 }
 
 /// One drink, if it is known here and the customer may see it.
@@ -283,8 +300,10 @@ pub async fn favorites(tx: &mut Tx, user: i64) -> Result<Vec<Drink>, storage::Er
     let mut favorites = store::favorites(tx, user, FAVORITES_MAX).await?;
     let ids = favorites.iter().map(|drink| drink.id).collect();
     let newest = store::catalogue_among(tx, ids).await?;
+    let sold = |id: i64| newest.iter().find(|drink| drink.id == id);
+    reprice(tx, favorites.iter_mut().filter(|favorite| sold(favorite.id).is_none())).await?;
     for favorite in &mut favorites {
-        if let Some(newer) = newest.iter().find(|drink| drink.id == favorite.id) {
+        if let Some(newer) = sold(favorite.id) {
             *favorite = newer.clone();
         }
     }

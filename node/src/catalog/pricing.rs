@@ -1,6 +1,8 @@
 //! What a customer's drink costs, whatever a phone says: as much as the drink of the catalogue that it copies, or else by
 //! what goes into it. The figures are those that the app shows.
 
+use codepop_shared::number;
+
 use super::{Drink, Recipe, money::Cents};
 
 /// A cup of soda, in cents.
@@ -13,6 +15,13 @@ const EXTRA: i64 = 30;
 pub fn price(recipe: &Recipe, catalogue: &[Drink]) -> Cents {
     let copied = catalogue.iter().find(|drink| is_copy(recipe, &drink.recipe));
     copied.map_or_else(|| by_ingredients(recipe), |drink| drink.recipe.price)
+}
+
+/// What a drink that is not of the catalogue costs today. Those of the old system whose owner nobody knows were its menu:
+/// they never cost less than they did there.
+pub fn today(drink: &Drink, catalogue: &[Drink]) -> Cents {
+    let price = price(&drink.recipe, catalogue);
+    if drink.id < number::STRIDE { price.max(drink.recipe.price) } else { price }
 }
 
 fn by_ingredients(recipe: &Recipe) -> Cents {
@@ -93,5 +102,19 @@ mod tests {
         let mut copy = recipe("Red Rizz", [&["Coke", "Sprite"], &["Cherry"], &["Cream"]], 1);
         (copy.size, copy.ice) = (Size::Large, Ice::Extra);
         assert_eq!(price(&copy, &catalogue()).get(), 599);
+    }
+
+    #[test]
+    fn the_old_menu_is_never_cheaper_than_it_was() {
+        let drink = |id, cents| Drink {
+            id,
+            user_created: true,
+            recipe: recipe("Float", [&["Coke"], &["Vanilla"], &[]], cents),
+        };
+        assert_eq!(today(&drink(1, 599), &[]).get(), 599);
+        assert_eq!(today(&drink(1, 200), &[]).get(), 230);
+        // Elsewhere the price that came along counts for nothing.
+        assert_eq!(today(&drink(101_000, 599), &[]).get(), 230);
+        assert_eq!(today(&drink(101_000, 1), &[]).get(), 230);
     }
 }

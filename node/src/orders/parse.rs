@@ -48,11 +48,7 @@ pub(super) fn new_order(request: pb::CreateOrderRequest, actor: &Actor) -> Resul
 
 /// As whose an order is kept: a request for another than the session's user, or for none, is that of the session's guest.
 fn owner(customer: Customer, named: Option<i64>) -> Customer {
-    if customer.user.is_some() && named == customer.user {
-        customer.as_owner()
-    } else {
-        customer.as_guest()
-    }
+    if customer.user.is_some() && named == customer.user { customer.as_owner() } else { customer.as_guest() }
 }
 
 /// Makes sure that an order has drinks, and not too many.
