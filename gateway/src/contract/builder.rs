@@ -135,7 +135,11 @@ impl Builder<'_> {
 
     fn target(&self, route: Option<&route::Target>) -> Result<Target, Error> {
         Ok(match route {
-            None | Some(route::Target::AnyStore(false) | route::Target::AnyHub(false)) => Target::Any,
+            None
+            | Some(route::Target::AnyStore(false) | route::Target::AnyHub(false) | route::Target::ChosenStore(false)) => {
+                Target::Any
+            }
+            Some(route::Target::ChosenStore(true)) => Target::ChosenStore,
             Some(route::Target::AnyStore(true)) => Target::AnyStore,
             Some(route::Target::AnyHub(true)) => Target::AnyHub,
             Some(route::Target::StoreField(name)) => {

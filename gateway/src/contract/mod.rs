@@ -37,6 +37,8 @@ pub(crate) enum Target {
     Any,
     AnyStore,
     AnyHub,
+    /// The store that a header names; any one without it.
+    ChosenStore,
     /// The store whose UUID the field with this number holds.
     Store(TargetField),
     /// The node where the number in this field was born.

@@ -81,6 +81,11 @@ pub(crate) fn preferred_store(headers: &HeaderMap) -> Option<Uuid> {
     }
 }
 
+/// The store that the client names for this request, by header. A cookie is kept from before and does not count here.
+pub(crate) fn chosen_store(headers: &HeaderMap) -> Option<Uuid> {
+    headers.get(PREFERRED_STORE).and_then(|value| Uuid::parse_str(value.to_str().ok()?.trim()).ok())
+}
+
 /// The store in the cookie.
 pub(super) fn store_cookie(headers: &HeaderMap) -> Option<Uuid> {
     let (_, text) = cookies(headers).find(|(name, _)| name.eq_ignore_ascii_case(PREFERRED_STORE))?;

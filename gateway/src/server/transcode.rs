@@ -65,6 +65,7 @@ impl Gateway {
             is_known_again: is_known_again(rpc, &metadata),
             call: grpc::Call { path: rpc.path.clone(), metadata, framed: grpc::frame(&message), deadline },
             preferred: headers::preferred_store(&request.headers),
+            chosen: headers::chosen_store(&request.headers),
         };
         let answer = self.upstream.call(&outgoing).await;
         self.count_login(rpc_index, &answer, context);

@@ -43,11 +43,12 @@ pub(crate) enum Choice {
 }
 
 impl Wanted {
-    /// Reads from a request who is to answer it.
-    pub(crate) fn of(target: &Target, message: &[u8]) -> Result<Self, Failure> {
+    /// Reads from a request who is to answer it; `chosen` is the store that a header names.
+    pub(crate) fn of(target: &Target, message: &[u8], chosen: Option<Uuid>) -> Result<Self, Failure> {
         Ok(match target {
             Target::Any => Self::Any,
             Target::AnyStore => Self::AnyStore,
+            Target::ChosenStore => chosen.map_or(Self::AnyStore, Self::Store),
             Target::AnyHub => Self::AnyHub,
             Target::Store(field) => Self::Store(
                 Uuid::parse_str(text(field, message))

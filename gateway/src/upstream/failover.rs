@@ -41,6 +41,8 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) call: Call,
     /// The store that the caller would like to answer.
     pub(crate) preferred: Option<Uuid>,
+    /// The store that the caller names in a header: where it matters, no other one answers.
+    pub(crate) chosen: Option<Uuid>,
     /// Whether a node that carried it out already would know it again and only repeat its answer.
     pub(crate) is_known_again: bool,
 }
@@ -71,7 +73,7 @@ enum Verdict {
 impl Upstream {
     /// Gets an answer from a node that can give one.
     pub(crate) async fn call(&self, outgoing: &Outgoing<'_>) -> Result<Answer, Refusal> {
-        let wanted = Wanted::of(&outgoing.rpc.target, outgoing.message)?;
+        let wanted = Wanted::of(&outgoing.rpc.target, outgoing.message, outgoing.chosen)?;
         let answer = self.attempt(outgoing, &wanted).await;
         // A node that refers to another one has done nothing; it is followed once.
         let Some(next) = answer.as_ref().err().and_then(|refusal| referral(&refusal.failure)) else { return answer };

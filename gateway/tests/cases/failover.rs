@@ -174,6 +174,24 @@ async fn a_store_that_is_away_is_named_with_alternatives() {
 }
 
 #[tokio::test]
+async fn the_chosen_store_answers_or_nobody() {
+    let (near, mut far, hub) = chain().await;
+    let gateway = Gateway::before(&[&near, &far, &hub]).await;
+    let id = far.id.to_string();
+    let at = |name: &'static str, value: String| {
+        let gateway = &gateway;
+        async move { gateway.send(Method::GET, "/library/chosen-branch", &[(name, &value)], "").await }
+    };
+    let cookie = format!("X-CodePop-Store={id}");
+    assert_eq!(at("x-codepop-store", id.clone()).await.json()["name"], "far");
+    assert_eq!(at("cookie", cookie.clone()).await.json()["name"], "far");
+    far.kill().await;
+    at("x-codepop-store", id).await.is_error(503, "unavailable");
+    // What was kept from before gives way.
+    assert_eq!(at("cookie", cookie).await.json()["name"], "near");
+}
+
+#[tokio::test]
 async fn a_gateway_without_nodes_serves_and_says_so() {
     let mut node = Node::store("main", 1001, 0.0).await;
     node.kill().await;
