@@ -63,7 +63,7 @@ pub(crate) struct RunArgs {
 /// Where the gateway keeps its keys.
 #[derive(Args, Debug)]
 pub(crate) struct DataArgs {
-    /// Folder with pki/ca.pem, pki/gateway.pem and pki/node.key
+    /// Folder with pki/ca.pem, pki/node.pem (or gateway.pem) and pki/node.key
     #[arg(long, env = "GATEWAY_DATA_DIR", default_value = "gateway-data")]
     pub(crate) data_dir: PathBuf,
 }

@@ -1,5 +1,5 @@
-//! The holes of the server before this one, each shown closed through the gateway. Numbers are those of the list in
-//! `docs/CONTRACT.md`.
+//! The holes of the server before this one, shown closed through the gateway. Numbers are those of the table at the end
+//! of `docs/MOBILE_APP.md`, which also names the tests of those that are not here.
 
 use codepop_tests::harness::{Gateway, Mesh, PASSWORD, Phone, SPREAD, check, eventually};
 use reqwest::Method;
