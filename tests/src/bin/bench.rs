@@ -41,20 +41,35 @@ const ORDERS: usize = 3_000;
 const LOG_INS: usize = 300;
 const STOCK: i32 = 100_000;
 
+/// What can be measured on its own.
+const PARTS: &[&str] = &["rest", "doors", "shops", "writes"];
+
 /// The settings of a shop.
 const TIMES: (u64, u64) = (2_000, 6_000);
 
 #[tokio::main(flavor = "multi_thread")]
 async fn main() {
-    let mesh = Builder::with(2).times(TIMES.0, TIMES.1).start().await;
+    let wanted: Vec<String> = env::args().skip(1).collect();
+    if let Some(unknown) = wanted.iter().find(|part| !PARTS.contains(&part.as_str())) {
+        eprintln!("bench: \"{unknown}\" is none of {}", PARTS.join(", "));
+        std::process::exit(2);
+    }
+    let is_wanted = |part: &str| wanted.is_empty() || wanted.iter().any(|wanted| wanted == part);
     row(&["what", "median (range) of 3 runs", "compared"]);
     row(&["---", "---", "---"]);
-    at_rest(mesh).await;
-    doors().await;
-    for backend in [Backend::Sqlite, Backend::Postgres] {
-        shops(backend).await;
+    if is_wanted("rest") {
+        at_rest(Builder::with(2).times(TIMES.0, TIMES.1).start().await).await;
     }
-    writes().await;
+    if is_wanted("doors") {
+        doors().await;
+    }
+    if is_wanted("shops") {
+        shops(Backend::Sqlite).await;
+        shops(Backend::Postgres).await;
+    }
+    if is_wanted("writes") {
+        writes().await;
+    }
 }
 
 fn ms(time: Duration) -> f64 {
