@@ -113,6 +113,22 @@ pub async fn price(tx: &mut Tx, recipe: &Recipe) -> Result<Cents, storage::Error
     Ok(pricing::price(recipe, &list(tx).await?))
 }
 
+/// Sets the price of each drink to what it costs now.
+///
+/// # Errors
+/// The database failed.
+pub async fn reprice(tx: &mut Tx, drinks: impl Iterator<Item = &mut Drink>) -> Result<(), storage::Error> {
+    let made: Vec<&mut Drink> = drinks.filter(|drink| drink.user_created).collect();
+    if made.is_empty() {
+        return Ok(());
+    }
+    let catalogue = list(tx).await?;
+    for drink in made {
+        drink.recipe.price = pricing::charged(drink, &catalogue);
+    }
+    Ok(())
+}
+
 /// Which of the drinks are among the user's favourites.
 pub async fn favorites_among(tx: &mut Tx, user: i64, ids: Vec<i64>) -> Result<Vec<i64>, storage::Error> {
     Ok(store::favorites_among(tx, user, ids).await?.into_iter().map(|drink| drink.id).collect())

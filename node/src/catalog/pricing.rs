@@ -1,6 +1,8 @@
 //! What a customer's drink costs, whatever a phone says: as much as the drink of the catalogue that it copies, or else by
 //! what goes into it. The figures are those that the app shows.
 
+use codepop_shared::number;
+
 use super::{Drink, Recipe, money::Cents};
 
 /// A cup of soda, in cents.
@@ -13,6 +15,17 @@ const EXTRA: i64 = 30;
 pub fn price(recipe: &Recipe, catalogue: &[Drink]) -> Cents {
     let copied = catalogue.iter().find(|drink| is_copy(recipe, &drink.recipe));
     copied.map_or_else(|| by_ingredients(recipe), |drink| drink.recipe.price)
+}
+
+/// What a drink costs whoever orders it now, given the catalogue in order of numbers: also what it is shown with, or no
+/// payment would ever fit. A customer's is priced anew, because prices change and another node's word is not money. One that
+/// kept its number from the old system keeps its price too, unless that is less than what goes into it costs.
+pub fn charged(drink: &Drink, catalogue: &[Drink]) -> Cents {
+    if !drink.user_created {
+        return drink.recipe.price;
+    }
+    let today = price(&drink.recipe, catalogue);
+    if number::born_at(drink.id).is_some() { today } else { today.max(drink.recipe.price) }
 }
 
 fn by_ingredients(recipe: &Recipe) -> Cents {
@@ -86,6 +99,24 @@ mod tests {
         assert_eq!(of("Free Water", [&["Water"], &["Cherry"], &[]]), 230);
         assert_eq!(of("Red Rizz 2", [&["Coke", "Sprite"], &["Cherry"], &["Cream"]]), 260);
         assert_eq!(of("Red Rizz", [&["Coke", "Coke"], &["Cherry"], &["Cream"]]), 260);
+    }
+
+    #[test]
+    fn only_drinks_of_old_keep_a_higher_price() {
+        let of = |id, user_created, cents| {
+            let recipe = recipe("Mine", [&["Coke"], &["Cherry"], &[]], cents);
+            charged(&Drink { id, user_created, recipe }, &catalogue()).get()
+        };
+        for (id, user_created, stored, expected) in [
+            (1, false, 100, 100),
+            (300_001, true, 599, 230),
+            (300_001, true, 1, 230),
+            (99_999, true, 599, 599),
+            (99_999, true, 1, 230),
+            (99_999, true, 200, 230),
+        ] {
+            assert_eq!(of(id, user_created, stored), expected, "{id} {stored}");
+        }
     }
 
     #[test]

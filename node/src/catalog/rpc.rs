@@ -30,8 +30,9 @@ impl CatalogRpc {
         Self { app }
     }
 
-    /// Drinks as the caller sees them, with their ratings: of all favourites only the own are shown.
-    async fn view(&self, drinks: Vec<Drink>, user: Option<i64>) -> Result<Vec<pb::Drink>, Failure> {
+    /// Drinks as the caller sees them, with their ratings and with what an order would pay for them now: of all favourites
+    /// only the own are shown.
+    async fn view(&self, mut drinks: Vec<Drink>, user: Option<i64>) -> Result<Vec<pb::Drink>, Failure> {
         let ids: Vec<i64> = drinks.iter().map(|drink| drink.id).collect();
         let read = self.app.read(move |tx| {
             Box::pin(async move {
@@ -39,10 +40,11 @@ impl CatalogRpc {
                     Some(user) => super::favorites_among(tx, user, ids.clone()).await?,
                     None => Vec::new(),
                 };
-                Ok((favorites, super::means(tx, ids).await?))
+                super::reprice(tx, drinks.iter_mut()).await?;
+                Ok((drinks, favorites, super::means(tx, ids).await?))
             })
         });
-        let (favorites, ratings) = read.await.map_err(|error: storage::Error| Error::from(error))?;
+        let (drinks, favorites, ratings) = read.await.map_err(|error: storage::Error| Error::from(error))?;
         let own = |id: i64| user.filter(|_| favorites.contains(&id));
         Ok(drinks.iter().map(|drink| view(drink, own(drink.id), ratings.get(&drink.id).copied())).collect())
     }

@@ -5,8 +5,8 @@ use codepop_shared::Failure;
 use super::{Error, store::OrderDrink};
 use crate::{
     auth::Customer,
-    catalog::{self, Drink, Recipe, pricing},
-    storage::{self, Tx},
+    catalog::{self, Drink, Recipe},
+    storage::Tx,
 };
 
 /// Drinks of one order at most.
@@ -36,25 +36,13 @@ pub(super) async fn choose(
     for drink in fetched {
         known.entry(drink.id).or_insert_with(|| drink.clone());
     }
-    price(tx, known.values_mut()).await?;
+    // What another node said of them is not believed where money is concerned.
+    catalog::reprice(tx, known.values_mut()).await?;
     let chosen = |id: &i64| match known.get(id) {
         Some(drink) => Ok(Chosen { id: *id, recipe: drink.recipe.clone() }),
         None => Err(Failure::invalid("Drinks", format!("Invalid pk \"{id}\" - object does not exist.")).into()),
     };
     ids.iter().map(chosen).collect()
-}
-
-/// Sets the prices of customers' drinks anew: what another node said of them is not believed where money is concerned.
-async fn price(tx: &mut Tx, drinks: impl Iterator<Item = &mut Drink>) -> Result<(), storage::Error> {
-    let made: Vec<&mut Drink> = drinks.filter(|drink| drink.user_created).collect();
-    if made.is_empty() {
-        return Ok(());
-    }
-    let catalogue = catalog::list(tx).await?;
-    for drink in made {
-        drink.recipe.price = pricing::price(&drink.recipe, &catalogue);
-    }
-    Ok(())
 }
 
 /// What they cost together, in cents.
