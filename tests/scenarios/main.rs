@@ -31,6 +31,7 @@ mod drinks;
 mod favorites;
 mod foreign;
 mod holes;
+mod legacy;
 mod links;
 mod mesh;
 mod once;
