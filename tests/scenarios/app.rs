@@ -1,7 +1,9 @@
 //! The mobile app as it is in customers' hands, replayed: all 34 calls in its own order and with its own bodies, through
 //! the gateway, as guest, as customer, as manager and as administrator. Numbers in comments are those of the calls.
 
-use codepop_tests::harness::{Answer, Gateway, Mesh, PASSWORD, Phone, SPREAD, check, eventually};
+use codepop_tests::harness::{
+    Answer, Backend, Builder, Gateway, Mesh, PASSWORD, Phone, SPREAD, check, eventually, silence,
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -12,7 +14,11 @@ fn float() -> Value {
 }
 
 async fn shop() -> (Mesh, Gateway, String) {
-    let (mesh, gateway, admin) = Mesh::open_shop(1).await;
+    shop_on(Backend::Sqlite).await
+}
+
+async fn shop_on(backend: Backend) -> (Mesh, Gateway, String) {
+    let (mesh, gateway, admin) = Mesh::open_shop_of(Builder::with(1).on(backend), 1, 100).await;
     mesh.publish(&gateway, &admin, float()).await;
     eventually(SPREAD, "the catalogue has arrived", async || {
         let drinks = gateway.get("/backend/drinks/", None).await.json;
@@ -120,35 +126,19 @@ async fn rate(phone: &Phone, drink: &Value, expected: &Value) {
     assert_eq!(after["Rating"], *expected);
 }
 
-/// One message of the complaints page (call 33), with the state of the last answer.
-async fn say(phone: &Phone, state: &Value, message: &str) -> Value {
-    let body = json!({"message": message, "refund_phase": state["refund_phase"],
-        "wrong_drink_phase": state["wrong_drink_phase"], "order_num": state["order_num"],
-        "drink_nums": state["drink_nums"]});
-    let answer = phone.post("/backend/chatbot/", body).await.expect(200);
-    for key in ["responses", "refund_phase", "wrong_drink_phase", "order_num", "drink_nums"] {
-        assert!(!answer[key].is_null(), "{key}: {answer}");
-    }
-    answer
-}
-
-fn silence() -> Value {
-    json!({"refund_phase": "none", "wrong_drink_phase": "none", "order_num": "none", "drink_nums": "none"})
-}
-
 /// The whole talk to a remake, and what the app does then (call 34).
 async fn have_remade(phone: &Phone, order: &Value) {
-    let state = say(phone, &silence(), "You made my drink wrong").await;
+    let state = phone.say(&silence(), "You made my drink wrong").await;
     assert_eq!((&state["refund_phase"], &state["wrong_drink_phase"]), (&json!("init"), &json!("init")), "{state}");
-    let state = say(phone, &state, "I want it remade").await;
+    let state = phone.say(&state, "I want it remade").await;
     assert_eq!(state["wrong_drink_phase"], "1", "{state}");
-    let state = say(phone, &state, &format!("It was order {order}")).await;
+    let state = phone.say(&state, &format!("It was order {order}")).await;
     assert_eq!((&state["wrong_drink_phase"], &state["order_num"]), (&json!("2"), order), "{state}");
-    let state = say(phone, &state, "drink 1 please").await;
+    let state = phone.say(&state, "drink 1 please").await;
     assert_eq!(state["wrong_drink_phase"], "3", "{state}");
     let remade = state["order_num"].clone();
     assert_ne!(remade, *order);
-    let state = say(phone, &state, "I accept").await;
+    let state = phone.say(&state, "I accept").await;
     assert_eq!(state["wrong_drink_phase"], "4", "{state}");
     let remade = phone.get(&format!("/backend/orders/{remade}/")).await.expect(200);
     assert_eq!(remade["PaymentStatus"], "remade");
@@ -157,9 +147,8 @@ async fn have_remade(phone: &Phone, order: &Value) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_guest_buys_without_an_account() {
-    let (mesh, gateway, admin) = shop().await;
+on_both!(a_guest_buys_without_an_account, async |backend: Backend| {
+    let (mesh, gateway, admin) = shop_on(backend).await;
     let phone = Phone::new(gateway.address());
     let cart = fill_cart(&phone).await;
     let order = pay_and_pick_up(&phone, &cart).await;
@@ -167,7 +156,7 @@ async fn a_guest_buys_without_an_account() {
     have_remade(&phone, &order).await;
     // One Coke for the order, one for the remade drink; none for what the phone said it took.
     assert_eq!(mesh.stock(&gateway, &admin, "Coke").await, 98);
-}
+});
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_customer_signs_up_likes_buys_and_leaves() {
@@ -219,14 +208,14 @@ async fn a_refund_in_the_chat_gives_the_money_back_once() {
     let phone = Phone::new(gateway.address());
     let cart = fill_cart(&phone).await;
     let order = pay_and_pick_up(&phone, &cart).await;
-    let state = say(&phone, &silence(), "My drink was made wrong").await;
-    let state = say(&phone, &state, "refund").await;
+    let state = phone.say(&silence(), "My drink was made wrong").await;
+    let state = phone.say(&state, "refund").await;
     assert_eq!(state["refund_phase"], "1", "{state}");
-    let state = say(&phone, &state, &order.to_string()).await;
+    let state = phone.say(&state, &order.to_string()).await;
     assert_eq!(state["refund_phase"], "2", "{state}");
-    let state = say(&phone, &state, "yes").await;
+    let state = phone.say(&state, "yes").await;
     assert_eq!(state["refund_phase"], "3", "{state}");
-    say(&phone, &state, "I accept").await;
+    phone.say(&state, "I accept").await;
     let manager = mesh.staff(&gateway, &admin, "mia", "staff").await;
     eventually(SPREAD, "the money is back", async || {
         let totals = manager.get("/backend/revenues/totals/").await.json;
@@ -234,11 +223,11 @@ async fn a_refund_in_the_chat_gives_the_money_back_once() {
     })
     .await;
     // Another talk about the same order gives nothing more.
-    let state = say(&phone, &silence(), "My drink was made wrong").await;
-    let state = say(&phone, &state, "refund").await;
-    let state = say(&phone, &state, &order.to_string()).await;
+    let state = phone.say(&silence(), "My drink was made wrong").await;
+    let state = phone.say(&state, "refund").await;
+    let state = phone.say(&state, &order.to_string()).await;
     if state["refund_phase"] == "2" {
-        say(&phone, &state, "yes").await;
+        phone.say(&state, "yes").await;
     }
     assert_eq!(manager.get("/backend/revenues/totals/").await.json["refunds"], json!(1));
 }

@@ -8,7 +8,9 @@ use codepop_proto::{
     },
     catalog::{CreateDrinkRequest, Drink, GetDrinkRequest, catalog_service_client::CatalogServiceClient as Catalog},
 };
-use codepop_tests::harness::{Builder, Mesh, PASSWORD, Spec, eventually, store};
+use codepop_tests::harness::{Builder, Mesh, PASSWORD, Phone, Spec, eventually, store};
+use reqwest::Method;
+use serde_json::json;
 use tonic::{Code, Request, Status, metadata::MetadataMap};
 
 /// Long enough for any machine; only a fault takes it.
@@ -111,4 +113,24 @@ async fn drinks_follow_their_maker_to_another_region_also_without_the_store_of_t
     })
     .await;
     assert_eq!(get(&mesh, 2, drink.drink_id + 100_000, Some(&guest)).await.unwrap_err().code(), Code::NotFound);
+}
+
+/// The cart shows what the order costs: also when a drink of the catalogue gets dearer while its copy is in the cart.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cart_is_shown_with_what_it_costs_now() {
+    let (mesh, gateway, admin) = Mesh::open_shop(1).await;
+    let float = json!({"Name": "Coke Float", "SodaUsed": ["Coke"], "SyrupsUsed": ["Vanilla"], "AddIns": [],
+        "Price": 5.99, "User_Created": false});
+    let number = mesh.publish(&gateway, &admin, float.clone()).await;
+    mesh.settled().await;
+    let phone = Phone::new(gateway.address());
+    let mut copy = float.clone();
+    copy["User_Created"] = json!(true);
+    let cart = [phone.post("/backend/drinks/", copy).await.expect(201)["DrinkID"].clone()];
+    let mut dearer = float;
+    dearer["Price"] = json!(6.5);
+    gateway.ask(Method::PUT, &format!("/backend/drinks/{number}/"), Some(&admin), Some(dearer)).await.expect(200);
+    mesh.settled().await;
+    assert_eq!(phone.get(&format!("/backend/drinks/{}/", cart[0])).await.expect(200)["Price"], 6.5);
+    assert_eq!(phone.buy(&cart).await.expect(201)["TotalAmount"], 6.5);
 }

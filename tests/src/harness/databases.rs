@@ -51,6 +51,19 @@ impl Drop for PostgresDatabase {
     }
 }
 
+/// The first column, as text, of what a PostgreSQL database answers.
+///
+/// # Panics
+/// It does not answer, or the column is no text.
+pub async fn sql(url: &str, query: &str) -> Vec<String> {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+    let driver = tokio::spawn(connection);
+    let rows = client.query(query, &[]).await.unwrap();
+    drop(client);
+    driver.await.unwrap().unwrap();
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
 async fn execute(url: &str, sql: &str) {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
     let driver = tokio::spawn(connection);

@@ -30,12 +30,13 @@ pub struct Builder {
     specs: Vec<Spec>,
     backend: Backend,
     times: (u64, u64),
+    settings: Vec<(String, String)>,
 }
 
 impl Builder {
     /// Hubs and stores, each given the addresses of the nodes in its own list.
     pub fn of(specs: Vec<Spec>) -> Self {
-        Self { specs, backend: Backend::Sqlite, times: TIMES }
+        Self { specs, backend: Backend::Sqlite, times: TIMES, settings: Vec::new() }
     }
 
     /// One hub (node 0) and so many stores around it.
@@ -57,6 +58,12 @@ impl Builder {
         self
     }
 
+    /// A variable in the environment of every node.
+    pub fn setting(mut self, name: &str, value: &str) -> Self {
+        self.settings.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// Makes everything, and starts nothing.
     pub async fn make(self) -> Mesh {
         let root = tempfile::tempdir().unwrap();
@@ -68,7 +75,7 @@ impl Builder {
             proxies.push(Proxy::start(processes.clone()).await);
         }
         let urls: Vec<String> = proxies.iter().map(|proxy| format!("https://{}", proxy.address())).collect();
-        let common = Common { root: root.path(), pki: &pki, times: self.times };
+        let common = Common { root: root.path(), pki: &pki, times: self.times, settings: &self.settings };
         let mut nodes = Vec::new();
         for (numbered, proxy) in self.specs.iter().enumerate().zip(proxies) {
             let seeds: Vec<String> = numbered.1.seeds.iter().map(|seed| urls[*seed].clone()).collect();

@@ -14,8 +14,9 @@ mod phone;
 pub mod programs;
 mod shop;
 mod stranger;
+mod talk;
 
-pub use databases::{Backend, PostgresDatabase};
+pub use databases::{Backend, PostgresDatabase, sql};
 pub use eventually::{check, eventually};
 pub use gateway::{Answer, Gateway};
 pub use mesh::{Builder, Digests, Mesh, SETTLE_TIMEOUT, store};
@@ -25,3 +26,4 @@ pub use people::PASSWORD;
 pub use phone::Phone;
 pub use shop::SPREAD;
 pub use stranger::{Saying, Session, Stranger};
+pub use talk::silence;

@@ -45,6 +45,7 @@ pub struct Node {
     pub(super) database: Option<PostgresDatabase>,
     number: usize,
     times: (u64, u64),
+    settings: Vec<(String, String)>,
     program: Option<Program>,
     address: Option<SocketAddr>,
 }
@@ -54,6 +55,7 @@ pub(super) struct Common<'a> {
     pub(super) root: &'a Path,
     pub(super) pki: &'a Path,
     pub(super) times: (u64, u64),
+    pub(super) settings: &'a [(String, String)],
 }
 
 impl Node {
@@ -79,7 +81,8 @@ impl Node {
         let request = dir.join("request.json");
         run("codepop-node", common.root, &["pki", "issue", request.to_str().unwrap(), "--dir", pki]);
         let id = NodeIdentity::load(&dir, &Expected::default()).unwrap().id;
-        Self { id, dir, proxy, database, number, times: common.times, program: None, address: None }
+        let settings = common.settings.to_vec();
+        Self { id, dir, proxy, database, number, times: common.times, settings, program: None, address: None }
     }
 
     /// Starts it and waits until it serves.
@@ -103,10 +106,25 @@ impl Node {
         command.args(["--listen", "127.0.0.1:0", "--log-format", "json"]);
         command.args(["--heartbeat-interval-ms", &self.times.0.to_string()]);
         command.args(["--peer-down-after-ms", &self.times.1.to_string()]);
-        if let Some(database) = &self.database {
-            command.env("DATABASE_URL", database.url());
-        }
+        command.envs(self.environment());
         command
+    }
+
+    fn environment(&self) -> Vec<(String, String)> {
+        let database = self.database_url().map(|url| ("DATABASE_URL".to_owned(), url));
+        self.settings.iter().cloned().chain(database).collect()
+    }
+
+    /// The address of its PostgreSQL database; none on SQLite.
+    pub fn database_url(&self) -> Option<String> {
+        self.database.as_ref().map(PostgresDatabase::url)
+    }
+
+    /// Runs a command of the program on this node's own data to its end, whatever that is.
+    pub fn try_command(&self, name: &str, args: &[&str]) -> std::process::Output {
+        let mut command = command("codepop-node");
+        command.args([name, "--data-dir", self.dir.to_str().unwrap()]).args(args);
+        command.envs(self.environment()).output().unwrap()
     }
 
     /// Where it listens itself, behind its proxy.

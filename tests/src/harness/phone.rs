@@ -55,7 +55,30 @@ impl Phone {
 
     /// A call as the app makes it: the content type on every one of them, the token on few.
     pub async fn call(&self, method: Method, path: &str, with_token: bool, body: Option<Value>) -> Answer {
+        self.try_call(method, path, with_token, &[], body).await.unwrap()
+    }
+
+    /// `POST` with an `Idempotency-Key`, as a careful client sends it.
+    pub async fn post_once(&self, path: &str, key: &str, body: Value) -> Answer {
+        self.try_call(Method::POST, path, false, &[("idempotency-key", key)], Some(body)).await.unwrap()
+    }
+
+    /// A call with headers of its own beside the app's.
+    ///
+    /// # Errors
+    /// Nothing came back.
+    pub async fn try_call(
+        &self,
+        method: Method,
+        path: &str,
+        with_token: bool,
+        headers: &[(&str, &str)],
+        body: Option<Value>,
+    ) -> reqwest::Result<Answer> {
         let mut request = self.client.request(method, format!("http://{}{path}", self.gateway));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
         request = request.header(CONTENT_TYPE, "application/json");
         if with_token {
             // The app sends the word null when nobody is logged in.
@@ -70,9 +93,9 @@ impl Phone {
         if let Some(body) = body {
             request = request.body(body.to_string());
         }
-        let answer = read(request.send().await.unwrap()).await;
+        let answer = read(request.send().await?).await;
         self.take_cookies(&answer);
-        answer
+        Ok(answer)
     }
 
     fn take_cookies(&self, answer: &Answer) {
