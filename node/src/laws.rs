@@ -77,7 +77,8 @@ pub(crate) fn actor(user: Option<i64>, grants: Vec<Grant>) -> Actor {
     let user = user.map(|number| User { number, session: Uuid::nil(), expires_at_us: 0, grants });
     let caller =
         SpiffeId { chain: "test".into(), kind: Kind::Gateway, region: "-".into(), number: 0, uuid: Uuid::nil() };
-    Actor { caller, user, guest: None, client: [127, 0, 0, 1].into(), region: "C".into(), hub_heard: true }
+    let client = [127, 0, 0, 1].into();
+    Actor { caller, user, guest: None, client, region: "C".into(), hub_heard: true, hub_linked: true }
 }
 
 /// Checks the law for events of this kind.

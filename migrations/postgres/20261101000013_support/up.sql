@@ -11,7 +11,8 @@ CREATE TABLE receipts (
 );
 CREATE INDEX receipts_due ON receipts (due_at);
 
--- Complaints made in the support chat, one an order. A guest's has no user.
+-- Complaints made in the support chat, one an order. A guest's has no user. `network` is a keyed hash of the network from which
+-- it came last; `helped_at` is when something was given for it.
 CREATE TABLE complaints (
     id bigint NOT NULL,
     order_id bigint NOT NULL,
@@ -21,8 +22,12 @@ CREATE TABLE complaints (
     message text NOT NULL,
     outcome text NOT NULL,
     at timestamptz NOT NULL,
+    network bytea NOT NULL,
+    helped_at timestamptz,
     PRIMARY KEY (id)
 );
 CREATE UNIQUE INDEX complaints_order ON complaints (order_id);
 CREATE INDEX complaints_user ON complaints (user_id);
 CREATE INDEX complaints_guest ON complaints (guest);
+CREATE INDEX complaints_network ON complaints (network);
+CREATE INDEX complaints_helped ON complaints (helped_at);

@@ -11,7 +11,8 @@ CREATE TABLE receipts (
 );
 CREATE INDEX receipts_due ON receipts (due_at);
 
--- Complaints made in the support chat, one an order. A guest's has no user.
+-- Complaints made in the support chat, one an order. A guest's has no user. `network` is a keyed hash of the network from which
+-- it came last; `helped_at` is when something was given for it.
 CREATE TABLE complaints (
     id INTEGER NOT NULL,
     order_id INTEGER NOT NULL,
@@ -21,8 +22,12 @@ CREATE TABLE complaints (
     message TEXT NOT NULL,
     outcome TEXT NOT NULL,
     at INTEGER NOT NULL,
+    network BLOB NOT NULL,
+    helped_at INTEGER,
     PRIMARY KEY (id)
 );
 CREATE UNIQUE INDEX complaints_order ON complaints (order_id);
 CREATE INDEX complaints_user ON complaints (user_id);
 CREATE INDEX complaints_guest ON complaints (guest);
+CREATE INDEX complaints_network ON complaints (network);
+CREATE INDEX complaints_helped ON complaints (helped_at);

@@ -39,6 +39,7 @@ pub use self::{
     profile::{Changes, Profile},
     register::{NewAccount, Registered},
     store::CLAIMANTS_MAX,
+    throttle::network,
 };
 use self::{gate::Gate, hashing::Hashing};
 use crate::{

@@ -5,6 +5,7 @@ use codepop_proto::accounts::{
     GetProfileRequest, GetProfileResponse, LogInRequest, LogInResponse, LogOutRequest, LogOutResponse, RegisterRequest,
     RegisterResponse, UpdateProfileRequest, UpdateProfileResponse, accounts_service_server::AccountsService,
 };
+use codepop_shared::Code;
 use prost_types::Timestamp;
 use tonic::{Request, Response, Status};
 
@@ -37,10 +38,15 @@ impl AccountsService for Accounts {
         Ok(if store.is_some() { reply::prefer_store(answer, store) } else { answer })
     }
 
+    /// Logs out. The session of a user whom hubs keep is ended at a hub; where none is linked, the phone forgets it at least,
+    /// and the token ends when it expires, or when the user ends all sessions with a new password.
     async fn log_out(&self, request: Request<LogOutRequest>) -> Result<Response<LogOutResponse>, Status> {
         let actor = Actor::of(&request)?;
         if let Some(user) = &actor.user {
-            Accounts::log_out(self, &actor.public(), user).await?;
+            match Accounts::log_out(self, &actor.public(), user).await {
+                Err(failure) if failure.code == Code::AskHub && !actor.hub_linked => {}
+                ended => ended?,
+            }
         }
         Ok(reply::end_session(Response::new(LogOutResponse { detail: "Logged out.".into() })))
     }

@@ -249,11 +249,10 @@ pub(super) async fn present_page(
     })
 }
 
-/// Users with imported numbers who are there after `after`, by number: those whose names a node has said.
-pub(super) async fn imported_page(tx: &mut Tx, after: i64, origin: Uuid, limit: i64) -> Result<Vec<User>, Error> {
+/// Users with numbers of the old system who are there after `after`, by number.
+pub(super) async fn imported_page(tx: &mut Tx, after: i64, limit: i64) -> Result<Vec<User>, Error> {
     Ok(on!(tx, conn => users::table
         .filter(users::id.gt(after).and(users::id.lt(codepop_shared::number::STRIDE)))
-        .filter(users::name_origin.eq(Id(origin)))
         .filter(users::deleted.eq(false).and(users::created_at.ne(unregistered())))
         .order(users::id)
         .limit(limit)

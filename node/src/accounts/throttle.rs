@@ -92,7 +92,7 @@ fn wait(failures: u32) -> Duration {
 }
 
 /// What counts as one address: one who has an IPv6 address has 2^64 of them.
-pub(super) fn network(address: IpAddr) -> IpAddr {
+pub fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(v6) => match v6.to_ipv4_mapped() {

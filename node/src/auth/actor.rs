@@ -129,6 +129,8 @@ pub struct Actor {
     pub region: Arc<str>,
     /// Whether a hub was heard from within the last hour (always, at a hub).
     pub hub_heard: bool,
+    /// Whether a link to a hub is up (always, at a hub).
+    pub hub_linked: bool,
 }
 
 impl Actor {
@@ -213,7 +215,15 @@ mod tests {
             number: 0,
             uuid: Uuid::from_u128(1),
         };
-        Actor { caller, user: Some(user), guest: None, client: [127, 0, 0, 1].into(), region: "C".into(), hub_heard }
+        Actor {
+            caller,
+            user: Some(user),
+            guest: None,
+            client: [127, 0, 0, 1].into(),
+            region: "C".into(),
+            hub_heard,
+            hub_linked: hub_heard,
+        }
     }
 
     #[test]

@@ -34,6 +34,7 @@ use futures::future::BoxFuture;
 use tokio::sync::Notify;
 
 pub use self::{
+    moves::cancel,
     place::remake,
     robot::Robot,
     rpc::OrdersRpc,

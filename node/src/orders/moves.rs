@@ -24,14 +24,14 @@ pub(super) async fn become_(
     next: Status,
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
-    let before = order.status;
+    let (before, waited) = (order.status, order.waits(now));
     order.status = next;
     match next {
         Status::Processing => begin(tx, robot, order, now).await?,
         Status::Ready => order.ready_at = Some(Time(now)),
-        Status::Cancelled => undo(tx, order, before, "The order was cancelled.", now).await?,
+        Status::Cancelled => undo(tx, order, waited, "The order was cancelled.").await?,
         Status::Expired if before == Status::Pending => {
-            undo(tx, order, before, "Nobody came for the order.", now).await?;
+            undo(tx, order, waited, "Nobody came for the order.").await?;
         }
         Status::Pending | Status::Completed | Status::Expired => {}
     }
@@ -50,7 +50,7 @@ async fn tell(tx: &mut Tx, order: &Order, before: Status) -> Result<(), Error> {
     let (kind, message) = match order.status {
         Status::Processing => ("order_started", format!("Preparation of your order {id} has started.")),
         Status::Ready => ("order_ready", format!("Your order {id} is ready to be picked up.")),
-        Status::Cancelled => ("order_cancelled", format!("Your order {id} was cancelled; your money goes back.")),
+        Status::Cancelled => ("order_cancelled", format!("Your order {id} was cancelled; what you paid goes back.")),
         Status::Expired if before == Status::Pending => {
             ("order_expired", format!("Your order {id} was given up because nobody came; your money goes back."))
         }
@@ -71,24 +71,25 @@ pub(super) async fn begin(tx: &mut Tx, robot: Robot, order: &mut Order, now: Dat
 }
 
 /// Gives money back, and the ingredients unless the robot has begun with them.
-async fn undo(tx: &mut Tx, order: &Order, before: Status, why: &str, now: DateTime<Utc>) -> Result<(), Error> {
-    let untouched = before == Status::Pending || order.begins_at.is_some_and(|begins| begins.0 > now);
-    if untouched {
+async fn undo(tx: &mut Tx, order: &Order, waited: bool, why: &str) -> Result<(), Error> {
+    if waited {
         inventory::put_back(tx, order.id).await?;
     }
     payments::give_back(tx, order.id, None, why).await?;
     Ok(())
 }
 
-/// Cancels an order before its preparation; the staff may cancel it while it is made too. Cancelling again changes nothing.
-pub(super) async fn cancel(tx: &mut Tx, robot: Robot, order: &mut Order, viewer: Viewer) -> Result<(), Error> {
-    let may = order.status == Status::Pending || viewer.is_staff && order.status == Status::Processing;
+/// Cancels an order before its preparation, also while it only waits for the robot; the staff may cancel it while it is made
+/// too. Cancelling again changes nothing. That it is the viewer's order, or the viewer is of the staff, was looked at before.
+///
+/// # Errors
+/// It is too late.
+pub async fn cancel(tx: &mut Tx, robot: Robot, order: &mut Order, viewer: Viewer) -> Result<(), Error> {
+    let now = super::now(tx);
+    let may = order.waits(now) || viewer.is_staff && order.status == Status::Processing;
     match order.status {
         Status::Cancelled => Ok(()),
-        _ if may => {
-            let now = super::now(tx);
-            become_(tx, robot, order, Status::Cancelled, now).await
-        }
+        _ if may => become_(tx, robot, order, Status::Cancelled, now).await,
         Status::Processing => Err(conflict("Preparation has started; the order cannot be cancelled any more.")),
         status => Err(conflict(&format!("The order is {} and cannot be cancelled.", status.word()))),
     }

@@ -179,7 +179,7 @@ pub(super) fn schedule(robot: Robot, order: &mut Order) {
 /// are those of the drinks in the old order, from 0.
 ///
 /// # Errors
-/// There is no such order or drink, or something is missing from the stock.
+/// There is no such order or drink, the store takes no orders now, or something is missing from the stock.
 pub async fn remake(tx: &mut Tx, robot: Robot, original: i64, positions: &[usize]) -> Result<Order, Error> {
     let old = store::order(tx, original).await?.ok_or(Error::Unknown(original))?;
     let all = store::drinks_of(tx, &[original]).await?.remove(&original).unwrap_or_default();
@@ -188,6 +188,7 @@ pub async fn remake(tx: &mut Tx, robot: Robot, original: i64, positions: &[usize
     let unknown = || Failure::new(Code::Invalid, "The order has no such drink.");
     let chosen = chosen.filter(|chosen| !chosen.is_empty()).ok_or_else(unknown)?;
     let now = super::now(tx);
+    opening::require(tx, now, None).await?;
     let id = journal::next_number(tx, "order").await?;
     let owner = Customer { user: old.user_id, guest: old.guest() };
     let new = NewOrder {

@@ -7,7 +7,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio_util::sync::CancellationToken;
 
 use super::{Error, Orders, Status, moves, store, store::Order};
-use crate::storage::{Tx, types::Time};
+use crate::{
+    payments::{self, State},
+    storage::{Tx, types::Time},
+};
 
 /// How long a simulated customer takes to pick up a drink that is ready.
 const PICKED_UP_AFTER: TimeDelta = TimeDelta::minutes(5);
@@ -108,6 +111,31 @@ async fn due_anew(tx: &mut Tx, robot: Robot, after: i64) -> Result<Option<i64>, 
     Ok(last)
 }
 
+/// Cancels orders with a number above `after` whose money never came, as long as nothing of them was made. Tells the last
+/// number that it looked at; none after the last one.
+async fn drop_unpaid(tx: &mut Tx, robot: Robot, after: i64) -> Result<Option<i64>, Error> {
+    let now = super::now(tx);
+    let mut open = store::open(tx, after, BATCH_MAX).await?;
+    let last = open.last().map(|order| order.id);
+    open.retain(|order| order.waits(now));
+    let ids: Vec<i64> = open.iter().map(|order| order.id).collect();
+    let payments = payments::status(tx, &ids).await?;
+    let is_unpaid = |order: &Order| payments.get(&order.id).is_some_and(|payment| payment.state == State::Failed);
+    for mut order in open.into_iter().filter(is_unpaid) {
+        moves::become_(tx, robot, &mut order, Status::Cancelled, now).await?;
+    }
+    Ok(last)
+}
+
+/// Does so with all open orders, a batch at a time.
+pub(super) async fn cancel_unpaid(orders: &Orders) -> Result<(), Error> {
+    let (robot, mut after) = (orders.robot, Some(0));
+    while let Some(number) = after {
+        after = orders.app.db.write(move |tx| Box::pin(drop_unpaid(tx, robot, number))).await?;
+    }
+    Ok(())
+}
+
 /// Works until told to stop.
 pub async fn run(orders: Orders, stop: CancellationToken) {
     let work = async {
@@ -115,16 +143,21 @@ pub async fn run(orders: Orders, stop: CancellationToken) {
             tracing::error!(error = %error, "the open orders could not be read; trying again");
             tokio::time::sleep(RETRY_AFTER).await;
         }
+        // Perhaps a payment failed before the last end.
+        let mut has_unpaid = true;
         loop {
-            let sleep = match work(&orders).await {
+            let sleep = match work(&orders, &mut has_unpaid).await {
                 Ok(sleep) => sleep,
                 Err(error) => {
                     tracing::error!(error = %error, "orders that are due could not be moved on; trying again");
                     RETRY_AFTER
                 }
             };
-            // A wake or the time, whichever comes first.
-            let _ = tokio::time::timeout(sleep, orders.wake.notified()).await;
+            tokio::select! {
+                () = orders.wake.notified() => {}
+                () = orders.payments.failed() => has_unpaid = true,
+                () = tokio::time::sleep(sleep) => {}
+            }
         }
     };
     stop.run_until_cancelled(work).await;
@@ -139,7 +172,11 @@ pub(super) async fn begin(orders: &Orders) -> Result<(), Error> {
 }
 
 /// Does what is due, and says how long to sleep.
-async fn work(orders: &Orders) -> Result<Duration, Error> {
+async fn work(orders: &Orders, has_unpaid: &mut bool) -> Result<Duration, Error> {
+    if *has_unpaid {
+        cancel_unpaid(orders).await?;
+        *has_unpaid = false;
+    }
     let (robot, clock) = (orders.robot, orders.app.clock().clone());
     let next = orders.app.read(|tx| Box::pin(store::next_due(tx))).await?;
     if next.is_some_and(|next| next <= clock.wall()) {

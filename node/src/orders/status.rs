@@ -48,7 +48,7 @@ impl Status {
     }
 
     /// Whether the store's staff may move an order from here to there. Only forward; the customer may cancel as long as
-    /// it is pending, the staff also while it is made.
+    /// nothing of it was made, the staff also while it is made.
     pub const fn may_become(self, next: Self) -> bool {
         match self {
             Self::Pending => !matches!(next, Self::Pending),

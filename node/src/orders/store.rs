@@ -75,6 +75,15 @@ impl Order {
     pub fn guest(&self) -> Option<Uuid> {
         self.guest.map(|guest| guest.0)
     }
+
+    /// Whether nothing of it has been made: it waits for its time or its customer, or for the robot to make those before it.
+    pub fn waits(&self, now: DateTime<Utc>) -> bool {
+        match self.status {
+            Status::Pending => true,
+            Status::Processing => self.begins_at.is_some_and(|begins| begins.0 > now),
+            Status::Ready | Status::Completed | Status::Cancelled | Status::Expired => false,
+        }
+    }
 }
 
 /// A drink of an order, as it was when it was ordered.

@@ -56,6 +56,7 @@ pub struct Payments {
     providers: Arc<[Arc<dyn Provider>]>,
     webhook_secret: Option<Secret>,
     wake: Arc<Notify>,
+    failed: Arc<Notify>,
 }
 
 impl Payments {
@@ -69,12 +70,17 @@ impl Payments {
                 (vec![Arc::new(Stripe::new(stripe)), simulated], secret)
             }
         };
-        Self { app, providers: providers.into(), webhook_secret, wake: Arc::default() }
+        Self { app, providers: providers.into(), webhook_secret, wake: Arc::default(), failed: Arc::default() }
     }
 
     /// Lets the settler look for what is intended; to be called after the commit. Without it, it finds out a little later.
     pub fn wake(&self) {
         self.wake.notify_one();
+    }
+
+    /// Waits until the provider has refused the money of an order, which it had promised. One waits at a time.
+    pub async fn failed(&self) {
+        self.failed.notified().await;
     }
 
     /// The provider in use.

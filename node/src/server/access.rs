@@ -90,7 +90,8 @@ impl Gate {
         }
         let hub_heard = self.links.hub_heard().is_some_and(|heard| Utc::now() - heard < chrono_limit());
         let region = Arc::from(self.me.region.as_str());
-        parts.extensions.insert(Actor { caller, user, guest, client, region, hub_heard });
+        let hub_linked = self.links.has_hub();
+        parts.extensions.insert(Actor { caller, user, guest, client, region, hub_heard, hub_linked });
         Ok(tell)
     }
 }

@@ -572,6 +572,8 @@ diesel::table! {
         message -> Text,
         outcome -> Text,
         at -> Moment,
+        network -> Binary,
+        helped_at -> Nullable<Moment>,
     }
 }
 

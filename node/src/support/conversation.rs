@@ -126,7 +126,7 @@ pub(super) enum Refusal {
     NotMade,
     /// It was cancelled, or nobody came for it.
     Over,
-    /// Nothing was paid for it here.
+    /// Nothing was paid for it here, or nothing of it is left.
     NotPaid,
     /// The caller was helped too often lately: people look at it.
     TooOften,
@@ -268,7 +268,7 @@ fn refused(about: About, phase: Phase, order: Option<(i64, Vec<i64>)>, refusal: 
             "This order has not been made yet. You can cancel it in the app and get all of your money.".to_owned()
         }
         Refusal::Over => "This order was never handed out: it was cancelled or has expired.".to_owned(),
-        Refusal::NotPaid => format!("I see no payment for this order that I could give back. {NOTED}"),
+        Refusal::NotPaid => format!("I see no payment for this order of which anything is left. {NOTED}"),
         Refusal::TooOften => format!("I have helped you several times lately, so people must decide now. {NOTED}"),
         Refusal::Missing(names) => format!("We can't make that now, because we have run out of {}.", names.join(", ")),
         Refusal::Unable(why) => format!("We can't make that now: {why}"),

@@ -1,16 +1,20 @@
 //! What the conversation has looked up and done: orders of the one who talks, money back, drinks again. An order is helped
-//! with once, and a customer so often in a while; beyond that, people decide.
+//! with once, and a customer so often in a while; beyond that, people decide. A guest's session costs nothing, so guests are
+//! counted by their network too, and all together.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, net::IpAddr};
 
-use chrono::{DateTime, TimeDelta};
+use chrono::{DateTime, TimeDelta, Utc};
 use codepop_shared::{Code, Failure};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
 
 use super::{
     conversation::{About, Line, Refusal},
     store::{self, Complaint, OPEN, REFUNDING, REMADE},
 };
 use crate::{
+    accounts,
     auth::Customer,
     journal,
     orders::{self, Order, OrderDrink, Robot, Status, Viewer},
@@ -29,6 +33,19 @@ const HELPED_MAX: i64 = 3;
 
 /// The time in which that is counted.
 const HELPED_WITHIN: TimeDelta = TimeDelta::days(30);
+
+/// How often guests of one network are helped so, within [`HELPED_WITHIN`]: as often as one customer.
+const NETWORK_HELPED_MAX: i64 = HELPED_MAX;
+
+/// How often all guests of the store are helped so, within [`GUESTS_HELPED_WITHIN`]: whoever has many networks gets no more
+/// than that.
+const GUESTS_HELPED_MAX: i64 = 20;
+
+/// The time in which that is counted.
+const GUESTS_HELPED_WITHIN: TimeDelta = TimeDelta::days(1);
+
+/// Keeps the hashes of networks apart from whatever else is hashed under the node's key.
+const NETWORK_LABEL: &[u8] = b"codepop support network\0";
 
 /// Complaints in one answer.
 pub(super) const LISTED_MAX: i64 = 1_000;
@@ -83,6 +100,34 @@ fn word(about: About) -> &'static str {
     }
 }
 
+/// Who talks, and from where.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asker {
+    /// Who.
+    pub(super) customer: Customer,
+    /// The client's address.
+    pub(super) client: IpAddr,
+}
+
+impl Asker {
+    /// The client's network as complaints have it: a hash under the node's key, so that rows tell nobody where customers are.
+    fn network(&self, tx: &Tx) -> Vec<u8> {
+        let octets = match accounts::network(self.client) {
+            IpAddr::V4(v4) => v4.octets().to_vec(),
+            IpAddr::V6(v6) => v6.octets().to_vec(),
+        };
+        let mac = Hmac::<Sha256>::new_from_slice(tx.author.key().as_bytes());
+        // HMAC takes keys of every length; without one nothing could be told apart, and the strictest count holds.
+        mac.map(|mac| mac.chain_update(NETWORK_LABEL).chain_update(octets).finalize().into_bytes().to_vec())
+            .unwrap_or_default()
+    }
+}
+
+/// The time, to the microsecond that databases keep.
+fn now(tx: &Tx) -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(tx.clock.wall().timestamp_micros()).unwrap_or_default()
+}
+
 /// The customer's own order.
 async fn own(tx: &mut Tx, customer: Customer, order: i64) -> Result<Order, Error> {
     Ok(orders::find_own(tx, order, Viewer { customer, is_staff: false }).await?)
@@ -91,26 +136,35 @@ async fn own(tx: &mut Tx, customer: Customer, order: i64) -> Result<Order, Error
 /// Looks an order up and keeps the complaint about it.
 pub(super) async fn look_up(
     tx: &mut Tx,
-    customer: Customer,
+    asker: Asker,
     about: About,
     order: i64,
     message: String,
 ) -> Result<Result<Vec<Line>, Refusal>, Error> {
-    let order = own(tx, customer, order).await?;
+    let order = own(tx, asker.customer, order).await?;
     // Kept also where nothing can be done: people read it.
-    complain(tx, &order, about, message).await?;
-    if let Err(refusal) = eligible(tx, &order, about).await? {
+    let complaint = complain(tx, asker, &order, about, message).await?;
+    if let Err(refusal) = eligible(tx, &order, about, &complaint).await? {
         return Ok(Err(refusal));
     }
     Ok(Ok(orders::drinks_of(tx, order.id).await?.iter().map(line).collect()))
 }
 
-async fn complain(tx: &mut Tx, order: &Order, about: About, message: String) -> Result<Complaint, storage::Error> {
-    if let Some(mut complaint) = store::of_order(tx, order.id).await? {
-        if complaint.outcome == OPEN && complaint.kind != word(about) {
-            complaint.kind = word(about).to_owned();
-            store::settle(tx, complaint.id, &complaint.kind, OPEN).await?;
+/// The complaint about an order, with what is wanted now and from where; one that was helped with stays as it is.
+async fn complain(
+    tx: &mut Tx,
+    asker: Asker,
+    order: &Order,
+    about: About,
+    message: String,
+) -> Result<Complaint, storage::Error> {
+    let (kind, network) = (word(about).to_owned(), asker.network(tx));
+    if let Some(complaint) = store::of_order(tx, order.id).await? {
+        if complaint.outcome != OPEN || complaint.kind == kind && complaint.network == network {
+            return Ok(complaint);
         }
+        let complaint = Complaint { kind, network, ..complaint };
+        store::settle(tx, &complaint).await?;
         return Ok(complaint);
     }
     let complaint = Complaint {
@@ -118,43 +172,67 @@ async fn complain(tx: &mut Tx, order: &Order, about: About, message: String) -> 
         order_id: order.id,
         user_id: order.user_id,
         guest: order.guest().map(Id),
-        kind: word(about).to_owned(),
+        kind,
         message,
         outcome: OPEN.to_owned(),
-        at: Time(DateTime::from_timestamp_micros(tx.clock.wall().timestamp_micros()).unwrap_or_default()),
+        at: Time(now(tx)),
+        network,
+        helped_at: None,
     };
     store::insert(tx, &complaint).await?;
     Ok(complaint)
 }
 
 /// Whether something may be done about an order.
-async fn eligible(tx: &mut Tx, order: &Order, about: About) -> Result<Result<(), Refusal>, storage::Error> {
-    if store::of_order(tx, order.id).await?.is_some_and(|complaint| complaint.outcome != OPEN) {
+async fn eligible(
+    tx: &mut Tx,
+    order: &Order,
+    about: About,
+    complaint: &Complaint,
+) -> Result<Result<(), Refusal>, storage::Error> {
+    if complaint.outcome != OPEN || order.remake_of.is_some() {
         return Ok(Err(Refusal::HelpedBefore));
     }
-    if order.remake_of.is_some() {
-        return Ok(Err(Refusal::HelpedBefore));
-    }
+    let now = now(tx);
     match order.status {
         Status::Pending => return Ok(Err(Refusal::NotMade)),
         Status::Cancelled | Status::Expired => return Ok(Err(Refusal::Over)),
+        // What was not made once is not made again; the money goes back with the order's end.
+        Status::Processing if about == About::Remake && order.waits(now) => return Ok(Err(Refusal::NotMade)),
         Status::Processing | Status::Ready | Status::Completed => {}
     }
-    let now = tx.clock.wall();
     if order.created_at.0 + COMPLAIN_WITHIN < now {
         return Ok(Err(Refusal::TooOld));
     }
-    let owner = Customer { user: order.user_id, guest: order.guest() };
-    if store::helped_since(tx, owner, now - HELPED_WITHIN).await? >= HELPED_MAX {
+    if is_helped_often(tx, order, &complaint.network, now).await? {
         return Ok(Err(Refusal::TooOften));
     }
-    if about == About::Refund && left(tx, order.id).await? == 0 {
+    // Drinks for nothing are as good as money: who has got it back gets neither.
+    if left(tx, order.id).await? == 0 {
         return Ok(Err(Refusal::NotPaid));
     }
     Ok(Ok(()))
 }
 
-/// What of an order's payment could be given back, in cents.
+/// Whether people must decide, because the customer, their network or all guests were helped so often.
+async fn is_helped_often(
+    tx: &mut Tx,
+    order: &Order,
+    network: &[u8],
+    now: DateTime<Utc>,
+) -> Result<bool, storage::Error> {
+    let owner = Customer { user: order.user_id, guest: order.guest() };
+    if store::helped_since(tx, owner, now - HELPED_WITHIN).await? >= HELPED_MAX {
+        return Ok(true);
+    }
+    if order.user_id.is_some() {
+        return Ok(false);
+    }
+    Ok(store::guests_helped_since(tx, Some(network), now - HELPED_WITHIN).await? >= NETWORK_HELPED_MAX
+        || store::guests_helped_since(tx, None, now - GUESTS_HELPED_WITHIN).await? >= GUESTS_HELPED_MAX)
+}
+
+/// What of an order's payment could be given back, in cents; nothing where there is none, as with imported orders.
 async fn left(tx: &mut Tx, order: i64) -> Result<i64, storage::Error> {
     let payment = payments::status(tx, &[order]).await?.remove(&order);
     Ok(payment.map_or(0, |payment| match payment.state {
@@ -163,15 +241,34 @@ async fn left(tx: &mut Tx, order: i64) -> Result<i64, storage::Error> {
     }))
 }
 
-/// Gives the money of an order back; answers with how much, in cents.
-pub(super) async fn give_back(tx: &mut Tx, customer: Customer, order: i64, message: String) -> Result<i64, Error> {
-    let order = own(tx, customer, order).await?;
-    eligible(tx, &order, About::Refund).await??;
-    let complaint = complain(tx, &order, About::Refund, message).await?;
+/// Gives the money of an order back; answers with how much, in cents. An order that the robot has not begun is cancelled.
+pub(super) async fn give_back(
+    tx: &mut Tx,
+    robot: Robot,
+    asker: Asker,
+    order: i64,
+    message: String,
+) -> Result<Result<i64, Refusal>, Error> {
+    let mut order = own(tx, asker.customer, order).await?;
+    let complaint = complain(tx, asker, &order, About::Refund, message).await?;
+    if let Err(refusal) = eligible(tx, &order, About::Refund, &complaint).await? {
+        return Ok(Err(refusal));
+    }
     let cents = left(tx, order.id).await?;
-    payments::give_back(tx, order.id, None, "the customer complained").await.map_err(orders::Error::from)?;
-    store::settle(tx, complaint.id, word(About::Refund), REFUNDING).await?;
-    Ok(cents)
+    if order.waits(now(tx)) {
+        let viewer = Viewer { customer: asker.customer, is_staff: false };
+        orders::cancel(tx, robot, &mut order, viewer).await?;
+    } else {
+        payments::give_back(tx, order.id, None, "the customer complained").await.map_err(orders::Error::from)?;
+    }
+    help(tx, complaint, REFUNDING).await?;
+    Ok(Ok(cents))
+}
+
+/// Keeps what was given for a complaint.
+async fn help(tx: &mut Tx, complaint: Complaint, outcome: &str) -> Result<(), storage::Error> {
+    let helped_at = Some(Time(now(tx)));
+    store::settle(tx, &Complaint { outcome: outcome.to_owned(), helped_at, ..complaint }).await
 }
 
 /// Makes drinks of an order again; `wanted` are their numbers in the list, from 1. Answers with the new order and its
@@ -179,20 +276,22 @@ pub(super) async fn give_back(tx: &mut Tx, customer: Customer, order: i64, messa
 pub(super) async fn remake(
     tx: &mut Tx,
     robot: Robot,
-    customer: Customer,
+    asker: Asker,
     order: i64,
     wanted: Option<Vec<i64>>,
     message: String,
-) -> Result<(i64, Vec<i64>), Error> {
-    let order = own(tx, customer, order).await?;
-    eligible(tx, &order, About::Remake).await??;
+) -> Result<Result<(i64, Vec<i64>), Refusal>, Error> {
+    let order = own(tx, asker.customer, order).await?;
+    let complaint = complain(tx, asker, &order, About::Remake, message).await?;
+    if let Err(refusal) = eligible(tx, &order, About::Remake, &complaint).await? {
+        return Ok(Err(refusal));
+    }
     let drinks = orders::drinks_of(tx, order.id).await?;
     let positions = positions(wanted, drinks.len())?;
-    let complaint = complain(tx, &order, About::Remake, message).await?;
     let made = orders::remake(tx, robot, order.id, &positions).await?;
-    store::settle(tx, complaint.id, word(About::Remake), REMADE).await?;
+    help(tx, complaint, REMADE).await?;
     let made_drinks = positions.iter().filter_map(|at| drinks.get(*at)).map(|drink| drink.drink_id).collect();
-    Ok((made.id, made_drinks))
+    Ok(Ok((made.id, made_drinks)))
 }
 
 /// Positions in the order, from 0; each drink is made again once, however often it was named.

@@ -14,7 +14,7 @@ use tonic::{Request, Response, Status, async_trait};
 
 use super::{
     conversation::{self, About, Phase, Refusal, Reply, Step, Talk},
-    desk::{self, Error, LISTED_MAX},
+    desk::{self, Asker, Error, LISTED_MAX},
     store::Complaint,
 };
 use crate::{
@@ -71,52 +71,50 @@ impl SupportRpc {
     }
 
     async fn follow(&self, actor: &Actor, talk: Talk, message: String) -> Result<Reply, Failure> {
-        let customer = actor.customer();
+        let asker = Asker { customer: actor.customer(), client: actor.client };
         let permit = actor.public();
         match conversation::step(&talk, &message) {
             Step::Say(reply) => Ok(reply),
             Step::Complain(reply) => {
-                self.remember(customer, &message);
+                self.remember(asker.customer, &message);
                 Ok(reply)
             }
-            Step::LookUp(about, order) => self.look_up(&permit, customer, about, order, &message).await,
-            Step::GiveBack(order) => self.give_back(&permit, customer, &talk, order, &message).await,
-            Step::Remake(order, wanted) => self.remake(&permit, customer, &talk, (order, wanted), &message).await,
+            Step::LookUp(about, order) => self.look_up(&permit, asker, about, order, &message).await,
+            Step::GiveBack(order) => self.give_back(&permit, asker, &talk, order, &message).await,
+            Step::Remake(order, wanted) => self.remake(&permit, asker, &talk, (order, wanted), &message).await,
         }
     }
 
     async fn look_up(
         &self,
         permit: &Permit,
-        customer: Customer,
+        asker: Asker,
         about: About,
         order: i64,
         message: &str,
     ) -> Result<Reply, Failure> {
         self.require_here(order).await?;
-        let said = self.remembered(customer, message);
+        let said = self.remembered(asker.customer, message);
         let looked = self
             .app
-            .write(permit, move |tx| Box::pin(async move { desk::look_up(tx, customer, about, order, said).await }));
-        let lines = match outcome(looked.await)? {
-            Ok(lines) => lines,
-            Err(refusal) => Err(refusal),
-        };
+            .write(permit, move |tx| Box::pin(async move { desk::look_up(tx, asker, about, order, said).await }));
+        let lines = outcome(looked.await)?;
         Ok(conversation::found(about, order, lines.as_deref().map_err(Clone::clone)))
     }
 
     async fn give_back(
         &self,
         permit: &Permit,
-        customer: Customer,
+        asker: Asker,
         talk: &Talk,
         order: i64,
         message: &str,
     ) -> Result<Reply, Failure> {
         self.require_here(order).await?;
-        let said = self.remembered(customer, message);
-        let given =
-            self.app.write(permit, move |tx| Box::pin(async move { desk::give_back(tx, customer, order, said).await }));
+        let (said, robot) = (self.remembered(asker.customer, message), self.orders.robot());
+        let given = self
+            .app
+            .write(permit, move |tx| Box::pin(async move { desk::give_back(tx, robot, asker, order, said).await }));
         let given = outcome(given.await)?;
         self.orders.woken();
         Ok(conversation::given_back(talk, order, given))
@@ -125,15 +123,15 @@ impl SupportRpc {
     async fn remake(
         &self,
         permit: &Permit,
-        customer: Customer,
+        asker: Asker,
         talk: &Talk,
         (order, wanted): (i64, Option<Vec<i64>>),
         message: &str,
     ) -> Result<Reply, Failure> {
         self.require_here(order).await?;
-        let (said, robot) = (self.remembered(customer, message), self.orders.robot());
+        let (said, robot) = (self.remembered(asker.customer, message), self.orders.robot());
         let made = self.app.write(permit, move |tx| {
-            Box::pin(async move { desk::remake(tx, robot, customer, order, wanted, said).await })
+            Box::pin(async move { desk::remake(tx, robot, asker, order, wanted, said).await })
         });
         let made = outcome(made.await)?;
         self.orders.woken();
@@ -155,9 +153,9 @@ impl SupportRpc {
 }
 
 /// What the conversation is told, or why the call failed.
-fn outcome<T>(result: Result<T, Error>) -> Result<Result<T, Refusal>, Failure> {
+fn outcome<T>(result: Result<Result<T, Refusal>, Error>) -> Result<Result<T, Refusal>, Failure> {
     match result {
-        Ok(done) => Ok(Ok(done)),
+        Ok(done) => Ok(done),
         Err(Error::Refused(refusal)) => Ok(Err(refusal)),
         Err(Error::Failed(error)) => Err(error.into()),
     }

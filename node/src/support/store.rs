@@ -36,6 +36,10 @@ pub(super) struct Complaint {
     pub(super) message: String,
     pub(super) outcome: String,
     pub(super) at: Time,
+    /// A keyed hash of the network from which it came last.
+    pub(super) network: Vec<u8>,
+    /// When something was given for it.
+    pub(super) helped_at: Option<Time>,
 }
 
 /// The complaint about an order.
@@ -54,10 +58,15 @@ pub(super) async fn insert(tx: &mut Tx, complaint: &Complaint) -> Result<(), Err
     Ok(())
 }
 
-/// Keeps what is wanted, and what became of it.
-pub(super) async fn settle(tx: &mut Tx, id: i64, kind: &str, outcome: &str) -> Result<(), Error> {
-    on!(tx, conn => diesel::update(complaints::table.find(id))
-        .set((complaints::kind.eq(kind), complaints::outcome.eq(outcome)))
+/// Keeps what is wanted, from where, and what became of it.
+pub(super) async fn settle(tx: &mut Tx, complaint: &Complaint) -> Result<(), Error> {
+    on!(tx, conn => diesel::update(complaints::table.find(complaint.id))
+        .set((
+            complaints::kind.eq(&complaint.kind),
+            complaints::outcome.eq(&complaint.outcome),
+            complaints::network.eq(&complaint.network),
+            complaints::helped_at.eq(complaint.helped_at),
+        ))
         .execute(conn)
         .await)?;
     Ok(())
@@ -68,15 +77,37 @@ pub(super) async fn helped_since(tx: &mut Tx, owner: Customer, since: DateTime<U
     let count = match (owner.user, owner.guest) {
         (Some(user), _) => on!(tx, conn => complaints::table
             .filter(complaints::user_id.eq(user))
-            .filter(complaints::at.ge(Time(since)))
-            .filter(complaints::outcome.ne(OPEN))
+            .filter(complaints::helped_at.ge(Time(since)))
             .count()
             .get_result(conn)
             .await)?,
         (None, guest) => on!(tx, conn => complaints::table
             .filter(complaints::guest.eq(guest.map(Id)))
-            .filter(complaints::at.ge(Time(since)))
-            .filter(complaints::outcome.ne(OPEN))
+            .filter(complaints::helped_at.ge(Time(since)))
+            .count()
+            .get_result(conn)
+            .await)?,
+    };
+    Ok(count)
+}
+
+/// How often guests were helped since a point of time: those of one network, or all.
+pub(super) async fn guests_helped_since(
+    tx: &mut Tx,
+    network: Option<&[u8]>,
+    since: DateTime<Utc>,
+) -> Result<i64, Error> {
+    let count = match network {
+        Some(network) => on!(tx, conn => complaints::table
+            .filter(complaints::guest.is_not_null())
+            .filter(complaints::network.eq(network))
+            .filter(complaints::helped_at.ge(Time(since)))
+            .count()
+            .get_result(conn)
+            .await)?,
+        None => on!(tx, conn => complaints::table
+            .filter(complaints::guest.is_not_null())
+            .filter(complaints::helped_at.ge(Time(since)))
             .count()
             .get_result(conn)
             .await)?,
@@ -94,12 +125,16 @@ pub(super) async fn newest(tx: &mut Tx, limit: i64) -> Result<Vec<Complaint>, Er
         .await)?)
 }
 
-/// Takes the words and the user out of complaints of users who are deleted. Says whether there were any.
+/// Takes the words, the network and the user out of complaints of users who are deleted. Says whether there were any.
 pub(super) async fn forget_deleted(tx: &mut Tx) -> Result<bool, Error> {
     use diesel::NullableExpressionMethods as _;
     let deleted = users::table.filter(users::deleted.eq(true)).select(users::id.nullable());
     let changed = on!(tx, conn => diesel::update(complaints::table.filter(complaints::user_id.eq_any(deleted)))
-        .set((complaints::user_id.eq(None::<i64>), complaints::message.eq("")))
+        .set((
+            complaints::user_id.eq(None::<i64>),
+            complaints::message.eq(""),
+            complaints::network.eq(Vec::<u8>::new()),
+        ))
         .execute(conn)
         .await)?;
     Ok(changed > 0)

@@ -34,6 +34,17 @@ async fn say(
     stands: &pb::ChatResponse,
     message: &str,
 ) -> Result<pb::ChatResponse, Status> {
+    say_from(service, customer, [127, 0, 0, 1], stands, message).await
+}
+
+/// The same from an address.
+async fn say_from(
+    service: &SupportRpc,
+    customer: Customer,
+    client: [u8; 4],
+    stands: &pb::ChatResponse,
+    message: &str,
+) -> Result<pb::ChatResponse, Status> {
     let mut request = Request::new(pb::ChatRequest {
         message: message.into(),
         refund_phase: Some(stands.refund_phase.clone()),
@@ -43,6 +54,7 @@ async fn say(
     });
     let mut actor = laws::actor(customer.user, Vec::new());
     actor.guest = customer.guest;
+    actor.client = client.into();
     request.extensions_mut().insert(actor);
     Ok(service.chat(request).await?.into_inner())
 }
@@ -180,6 +192,91 @@ on_both!(who_complains_too_often_waits_for_people, async |node: Node| {
     assert_eq!(phases(&refused), ("none", "none"));
     let kept = complaints(&node, &service, Some(Role::Manager)).await.unwrap();
     assert_eq!((kept.len(), kept[0].outcome.as_str(), kept[0].order_id), (4, "open", order));
+});
+
+fn guest(number: u128) -> Customer {
+    Customer { user: None, guest: Some(uuid::Uuid::from_u128(number)) }
+}
+
+on_both!(guests_are_counted_by_network_and_together, async |node: Node| {
+    let service = service(&node);
+    let refund = async |customer: Customer, client: [u8; 4]| {
+        let order = place(&node, customer, &[230]).await;
+        let reply = say_from(&service, customer, client, &at("2", "none", &order.to_string()), "yes").await.unwrap();
+        (reply.refund_phase, refunding(&node, order).await, reply.responses[0].contains("people must decide"))
+    };
+    let (given, left_open) = (("3".to_owned(), true, false), ("none".to_owned(), false, true));
+    let (home, elsewhere) = ([192, 0, 2, 1], [192, 0, 2, 2]);
+    // A session costs nothing, a network does.
+    for session in 100..103 {
+        assert_eq!(refund(guest(session), home).await, given);
+    }
+    assert_eq!(refund(guest(103), home).await, left_open);
+    let kept = complaints(&node, &service, Some(Role::Manager)).await.unwrap();
+    assert_eq!((kept.len(), kept[0].outcome.as_str(), kept[0].kind.as_str()), (4, "open", "refund"));
+    assert_eq!(refund(guest(103), elsewhere).await, given);
+    assert_eq!(refund(OTHER, home).await, given, "users are counted by themselves");
+    // All guests of a day: one from home is missing in the count, because it was longer ago.
+    let wall = node.app.clock().wall();
+    let helped = |number: i64, ago: i64| store::Complaint {
+        id: number,
+        order_id: number,
+        user_id: None,
+        guest: Some(crate::storage::types::Id(uuid::Uuid::from_u128(9))),
+        kind: "refund".into(),
+        message: String::new(),
+        outcome: "refunding".into(),
+        at: crate::storage::types::Time(wall),
+        network: vec![1],
+        helped_at: Some(crate::storage::types::Time(wall - chrono::TimeDelta::hours(ago))),
+    };
+    let rows: Vec<_> = (1..=15).map(|number| helped(number, 23)).chain([helped(16, 25)]).collect();
+    let keep = async move |tx: &mut Tx| {
+        for row in &rows {
+            store::insert(tx, row).await?;
+        }
+        Ok::<_, crate::storage::Error>(())
+    };
+    node.db.write(move |tx| Box::pin(async move { keep(tx).await })).await.unwrap();
+    assert_eq!(refund(guest(104), [192, 0, 2, 3]).await, given);
+    assert_eq!(refund(guest(105), [192, 0, 2, 4]).await, left_open);
+});
+
+on_both!(an_order_in_the_queue_is_cancelled_with_its_refund, async |node: Node| {
+    let service = service(&node);
+    place(&node, GUEST, &[230]).await;
+    let waiting = place(&node, GUEST, &[230]).await;
+    let again = say(&service, GUEST, &at("none", "2", &waiting.to_string()), "all").await.unwrap();
+    assert!(phases(&again) == ("none", "none") && again.responses[0].contains("not been made"), "{again:?}");
+    let given = say(&service, GUEST, &at("2", "none", &waiting.to_string()), "yes").await.unwrap();
+    assert_eq!(phases(&given), ("3", "none"));
+    assert_eq!(state_of(&node, waiting).await.status, crate::orders::Status::Cancelled);
+    assert!(refunding(&node, waiting).await);
+});
+
+on_both!(nothing_is_made_again_of_which_nothing_is_paid, async |node: Node| {
+    let service = service(&node);
+    let order = place(&node, GUEST, &[230]).await;
+    let give = async move |tx: &mut Tx| payments::give_back(tx, order, None, "by the staff").await;
+    node.db.write(move |tx| Box::pin(async move { give(tx).await })).await.unwrap();
+    // Brought over from the old system: there is no payment.
+    let imported = crate::orders::Order { id: 5, payment_intent: String::new(), ..state_of(&node, order).await };
+    let bring = async move |tx: &mut Tx| {
+        let drinks = crate::orders::drinks_of(tx, order).await?;
+        let drinks = drinks.into_iter().map(|drink| crate::orders::OrderDrink { order_id: 5, ..drink }).collect();
+        crate::orders::import::bring(tx, &imported, drinks).await
+    };
+    node.db.write(move |tx| Box::pin(async move { bring(tx).await })).await.unwrap();
+    for unpaid in [order, 5] {
+        for (stands, message) in [("none", "all"), ("2", "yes")] {
+            let wrong_drink = if stands == "none" { "2" } else { "none" };
+            let reply = say(&service, GUEST, &at(stands, wrong_drink, &unpaid.to_string()), message).await.unwrap();
+            assert!(phases(&reply) == ("none", "none") && reply.responses[0].contains("no payment"), "{reply:?}");
+        }
+    }
+    let kept = complaints(&node, &service, Some(Role::Manager)).await.unwrap();
+    let open = |order| kept.iter().any(|kept| kept.order_id == order && kept.outcome == "open");
+    assert!(kept.len() == 2 && open(order) && open(5), "{kept:?}");
 });
 
 #[tokio::test(flavor = "multi_thread")]

@@ -27,6 +27,7 @@ use crate::{
     journal::{self, Audience},
     roles::{self, NewAssignment},
     storage::{self, Tx},
+    stores,
 };
 
 /// Accounts in one answer.
@@ -137,7 +138,7 @@ impl Accounts {
                     return Err(forbidden("You cannot delete your own account here.").into());
                 }
                 let row = administrable(tx, &by, user).await?;
-                require_own(tx, &by, &row)?;
+                require_own(tx, &by, &row).await?;
                 let name = shown_name(tx, &row).await?;
                 erase(tx, user).await?;
                 Ok(name)
@@ -161,9 +162,11 @@ async fn list(tx: &mut Tx, by: &Administrator, after: i64, limit: i64) -> Result
     let mut rows = if by.of_chain {
         store::present_page(tx, after, None, limit).await?
     } else {
-        let (here, origin) = (tx.author.id.number, tx.author.id.uuid);
+        let here = tx.author.id.number;
         let mut rows = store::present_page(tx, after, Some(here), limit).await?;
-        rows.extend(store::imported_page(tx, after, origin, limit).await?);
+        if holds_imported(tx).await? {
+            rows.extend(store::imported_page(tx, after, limit).await?);
+        }
         let others = held.iter().filter(|(user, roles)| **user > after && roles.iter().any(|role| is_of_store(*role)));
         let others: Vec<i64> = others.map(|(user, _)| *user).collect();
         let others = others.into_iter().filter(|user| !rows.iter().any(|row| row.id == *user)).collect();
@@ -215,13 +218,17 @@ async fn administrable(tx: &mut Tx, by: &Administrator, user: i64) -> Result<sto
     Ok(row)
 }
 
-/// Makes sure that the account was made here, or brought here from the old system: such a number tells nothing, but its name
-/// was said by this node.
-fn require_own(tx: &Tx, by: &Administrator, row: &store::User) -> Result<(), Error> {
-    let here = &tx.author.id;
+/// Whether the accounts that kept their numbers of the old system are this store's. The numbers themselves tell nothing; those
+/// of whom another store brought over have that store's.
+async fn holds_imported(tx: &mut Tx) -> Result<bool, storage::Error> {
+    Ok(stores::legacy_holder(tx).await? == Some(tx.author.id.uuid))
+}
+
+/// Makes sure that the account was made here, or brought here from the old system.
+async fn require_own(tx: &mut Tx, by: &Administrator, row: &store::User) -> Result<(), Error> {
     let is_own = match number::born_at(row.id) {
-        Some(born_at) => born_at == here.number,
-        None => row.name_origin.0 == here.uuid,
+        Some(born_at) => born_at == tx.author.id.number,
+        None => holds_imported(tx).await?,
     };
     if by.of_chain || is_own {
         return Ok(());
@@ -234,7 +241,7 @@ async fn editable(tx: &mut Tx, by: &Administrator, user: i64, edits: &Edits) -> 
     let personal =
         edits.username.is_some() || edits.first_name.is_some() || edits.last_name.is_some() || edits.password.is_some();
     if personal {
-        require_own(tx, by, &row)?;
+        require_own(tx, by, &row).await?;
     }
     if edits.rank.is_some() && by.store.is_none() {
         return Err(Failure::invalid("role", "is given at stores; ask one").into());

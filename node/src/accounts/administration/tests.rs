@@ -170,8 +170,8 @@ on_both!(accounts_that_reach_farther_are_not_the_stores, async |node: Node| {
     assert!(seen().await);
     assert_eq!(remove(&node, &accounts, admin, afar).await.unwrap_err().code, Code::Forbidden);
 
-    // Brought over from the old system, here or at another store.
-    for (user, origin, ours) in [(7, node.app.author().id.uuid, true), (8, Uuid::now_v7(), false)] {
+    // Brought over from the old system: theirs who hold the numbers, whoever said the name last.
+    for (user, origin) in [(7, node.app.author().id.uuid), (8, Uuid::now_v7())] {
         let imported = codepop_proto::accounts::UserRegistered {
             user,
             username: format!("imported {user}"),
@@ -181,10 +181,27 @@ on_both!(accounts_that_reach_farther_are_not_the_stores, async |node: Node| {
         let stamp = journal::Stamp { hlc: hub.app.clock().tick(), origin, stream: 1, seq: 10 + user };
         let apply = async move |tx: &mut Tx| journal::Replicated::apply(&imported, tx, &stamp).await;
         node.db.receive(move |tx| Box::pin(async move { apply(tx).await })).await.unwrap();
-        assert_eq!(list(&node, &accounts, admin).await.unwrap().iter().any(|seen| seen.id == user), ours);
-        assert_eq!(edit(&node, &accounts, admin, user, rename()).await.is_ok(), ours);
-        assert_eq!(remove(&node, &accounts, admin, user).await.is_ok(), ours);
     }
+    let ours = async || {
+        let listed = list(&node, &accounts, admin).await.unwrap();
+        let mut ours = Vec::new();
+        for user in [7, 8] {
+            let edits = pb::UserEdits { first_name: Uuid::now_v7().to_string(), ..unchanged() };
+            let edited = edit(&node, &accounts, admin, user, edits).await.is_ok();
+            ours.push((listed.iter().any(|seen| seen.id == user), edited));
+        }
+        ours
+    };
+    assert_eq!(ours().await, [(false, false); 2]);
+    assert_eq!(remove(&node, &accounts, admin, 7).await.unwrap_err().code, Code::Forbidden);
+    assert!(node.db.write(|tx| Box::pin(crate::stores::claim_legacy_numbers(tx))).await.unwrap());
+    assert_eq!(ours().await, [(true, true); 2]);
+    remove(&node, &accounts, admin, 7).await.unwrap();
+    let earlier = codepop_proto::stores::LegacyNumbersHeld { store_id: Uuid::now_v7().to_string() };
+    let stamp = journal::Stamp { hlc: crate::clock::Hlc(1), origin: Uuid::nil(), stream: 2, seq: 1 };
+    let apply = async move |tx: &mut Tx| journal::Replicated::apply(&earlier, tx, &stamp).await;
+    node.db.receive(move |tx| Box::pin(async move { apply(tx).await })).await.unwrap();
+    assert_eq!(ours().await, [(false, false); 2]);
 
     // Kept by the hubs: not even by the chain's own administrators at a store.
     let chief = number::compose(9, 1).unwrap();

@@ -13,7 +13,8 @@ use crate::auth::{Actor, reply};
 fn request<T>(message: T, user: Option<User>) -> Request<T> {
     let caller =
         SpiffeId { chain: "test".into(), kind: Kind::Gateway, region: "-".into(), number: 0, uuid: Uuid::nil() };
-    let actor = Actor { caller, user, guest: None, client: HOME, region: "C".into(), hub_heard: true };
+    let actor =
+        Actor { caller, user, guest: None, client: HOME, region: "C".into(), hub_heard: true, hub_linked: true };
     let mut request = Request::new(message);
     request.extensions_mut().insert(actor);
     request
@@ -70,6 +71,20 @@ on_both!(a_whole_life, async |node: Node| {
     let deleted = Service::delete_account(&accounts, request(delete, Some(me))).await.unwrap();
     assert_eq!(told(&deleted, reply::SESSION), Some(String::new()));
     refused(&accounts, &token).await;
+});
+
+on_both!(who_is_kept_by_hubs_logs_out_without_one, async |node: Node| {
+    let accounts = quick(&node.app);
+    let number = codepop_shared::number::compose(9, 1).unwrap();
+    let user = User { number, session: Uuid::now_v7(), expires_at_us: 0, grants: Vec::new() };
+    let log_out = async |hub_linked: bool| {
+        let mut request = request(LogOutRequest {}, Some(user.clone()));
+        request.extensions_mut().get_mut::<Actor>().unwrap().hub_linked = hub_linked;
+        Service::log_out(&accounts, request).await
+    };
+    // The gateway goes to a hub by itself.
+    assert_eq!(code(log_out(true).await), Code::AskHub);
+    assert_eq!(told(&log_out(false).await.unwrap(), reply::SESSION), Some(String::new()));
 });
 
 on_both!(what_is_missing_is_said, async |node: Node| {

@@ -89,6 +89,46 @@ on_both!(pending_orders_are_cancelled_and_undone, async |node: Node| {
     assert_eq!(shop.stocked("Vanilla").await, 1_000);
 });
 
+on_both!(orders_in_the_queue_are_cancelled_by_their_owner, async |node: Node| {
+    let shop = Shop::open(node).await;
+    let first = shop.order(user(USER), &[2]).await.unwrap().order_id;
+    let queued = shop.order(guest(1), &[1]).await.unwrap();
+    let id = queued.order_id;
+    assert_eq!((queued.order_status.as_str(), shop.stocked("Vanilla").await), ("processing", 999));
+    assert_eq!(shop.cancel(user(USER), id).await.unwrap_err().code, Code::NotFound);
+    for _ in 0..2 {
+        shop.cancel(guest(1), id).await.unwrap();
+        assert_eq!((shop.stocked("Vanilla").await, shop.in_ledger("Vanilla").await), (1_000, 1_000));
+    }
+    let money = shop.node.app.read(move |tx| Box::pin(async move { payments::status(tx, &[id]).await })).await.unwrap();
+    assert!(matches!(money[&id].state, payments::State::Releasing | payments::State::Released), "{money:?}");
+    assert_eq!(shop.cancel(user(USER), first).await.unwrap_err().code, Code::Conflict);
+    shop.later(TimeDelta::minutes(10)).await;
+    assert_eq!(shop.get(guest(1), id).await.unwrap().order_status, "cancelled");
+});
+
+on_both!(what_nobody_pays_is_not_made, async |node: Node| {
+    use crate::storage::schema::payments as rows;
+    use diesel::{ExpressionMethods as _, QueryDsl as _};
+    use diesel_async::RunQueryDsl as _;
+    let shop = Shop::open(node).await;
+    let begun = shop.order(user(USER), &[1]).await.unwrap().order_id;
+    let queued = shop.order(user(USER), &[1]).await.unwrap().order_id;
+    let waiting = shop.order_with(user(USER), &[1], |new| new.await_arrival = Some(true)).await.unwrap().order_id;
+    let paid = shop.order_with(user(USER), &[1], |new| new.await_arrival = Some(true)).await.unwrap().order_id;
+    let fail = async move |tx: &mut Tx| {
+        let failed = rows::table.filter(rows::order_id.eq_any([begun, queued, waiting]));
+        crate::on!(tx, conn => diesel::update(failed).set(rows::state.eq("failed")).execute(conn).await)?;
+        Ok::<_, storage::Error>(())
+    };
+    shop.node.db.write(move |tx| Box::pin(async move { fail(tx).await })).await.unwrap();
+    robot::cancel_unpaid(&shop.orders).await.unwrap();
+    let state = async |id| shop.get(user(USER), id).await.unwrap().order_status;
+    assert_eq!((state(queued).await, state(waiting).await), ("cancelled".to_owned(), "cancelled".to_owned()));
+    assert_eq!((state(begun).await, state(paid).await), ("processing".to_owned(), "pending".to_owned()));
+    assert_eq!((shop.stocked("Vanilla").await, shop.in_ledger("Vanilla").await), (998, 998));
+});
+
 on_both!(the_unmodified_app_gets_friendly_answers, async |node: Node| {
     let shop = Shop::open(node).await;
     let order = shop.order(guest(1), &[2]).await.unwrap();
@@ -181,4 +221,8 @@ on_both!(drinks_are_made_again_for_nothing, async |node: Node| {
     assert_eq!((made.remake_of, shop.stocked("Vanilla").await), (Some(original), 998));
     let none = shop.node.db.write(move |tx| Box::pin(remake(tx, robot, original, &[2]))).await;
     assert!(matches!(none, Err(Error::Refused(_))));
+    shop.set_store(places::UpdateStoreRequest { is_accepting_orders: Some(false), ..Default::default() }).await;
+    let closed = shop.node.db.write(move |tx| Box::pin(remake(tx, robot, original, &[0]))).await.unwrap_err();
+    assert!(matches!(&closed, Error::Refused(failure) if failure.code == Code::StoreClosed), "{closed}");
+    assert_eq!(shop.stocked("Vanilla").await, 998);
 });

@@ -101,7 +101,11 @@ impl Payments {
         if outcome == Outcome::Failed {
             tracing::error!(payment = %payment.id.0, order = payment.order_id, "the provider did not pay an order");
         }
-        self.app.db.write(move |tx| Box::pin(apply(tx, payment, outcome, now))).await
+        self.app.db.write(move |tx| Box::pin(apply(tx, payment, outcome, now))).await?;
+        if outcome == Outcome::Failed {
+            self.failed.notify_one();
+        }
+        Ok(())
     }
 }
 

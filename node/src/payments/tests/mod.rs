@@ -34,7 +34,8 @@ fn payments(node: &Node) -> (Payments, Arc<Faulty>) {
     let faulty = Arc::new(Faulty::new(node.db.clone()));
     let provider: Arc<dyn Provider> = Arc::<Faulty>::clone(&faulty);
     let app = node.app.clone();
-    (Payments { app, providers: vec![provider].into(), webhook_secret: None, wake: Arc::default() }, faulty)
+    let providers = vec![provider].into();
+    (Payments { app, providers, webhook_secret: None, wake: Arc::default(), failed: Arc::default() }, faulty)
 }
 
 async fn claimed(payments: &Payments, checked: &Checked, order: i64, cents: i64) -> Result<Claim, Error> {
@@ -225,6 +226,8 @@ on_both!(money_that_never_came_is_no_sale, |node: Node| async move {
     provider.cancel("elsewhere", checked.intent()).await.unwrap();
     settle_after(&payments, TimeDelta::zero()).await;
     assert_eq!(status_of(&payments, 1).await.state, State::Failed);
+    // The orders are told, which cancel what nobody has begun to make.
+    tokio::time::timeout(std::time::Duration::from_secs(10), payments.failed()).await.unwrap();
     assert_eq!(earned(&payments).await, (460, 460));
     given_back(&payments, 1, None).await.unwrap();
     settle_after(&payments, TimeDelta::zero()).await;
