@@ -159,6 +159,11 @@ on_both!(
             }
         };
         futures::future::join(join_all(undoings.iter().map(Undoing::carry_out)), cuts).await;
+        eventually(SPREAD, "the store is back after the last cut", async || {
+            let answer = manager.get("/backend/revenues/totals/").await;
+            check(answer.status == 200, || format!("{}: {}", answer.status, answer.json))
+        })
+        .await;
         for undoing in &undoings {
             let payment = manager.get(&payment_of(undoing)).await.expect(200);
             assert_eq!((&payment["state"], &payment["amount"]), (&json!("captured"), &json!(2.3)), "{payment}");
