@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     accounts,
-    app::App,
+    app::{App, once},
     catalog,
     clock::Clock,
     config::{Database, RunConfig},
@@ -215,7 +215,13 @@ async fn forget_deleted(db: Db, stop: CancellationToken) {
     }
 }
 
-/// Drops records of ended sessions whose tokens have run out, and notices that are no longer kept.
+/// Drops answers that are no longer kept, some at a time, so that other writers get their turn.
+async fn forget_answers(db: &Db) -> Result<(), storage::Error> {
+    while db.receive(|tx| Box::pin(once::forget(tx))).await? {}
+    Ok(())
+}
+
+/// Drops records of ended sessions whose tokens have run out, and notices and answers that are no longer kept.
 async fn forget_expired(db: Db, stop: CancellationToken) {
     let mut every = tokio::time::interval(FORGET_EXPIRED_EVERY);
     while stop.run_until_cancelled(every.tick()).await.is_some() {
@@ -224,6 +230,9 @@ async fn forget_expired(db: Db, stop: CancellationToken) {
         }
         if let Err(error) = db.receive(|tx| Box::pin(notifications::forget_old(tx))).await {
             tracing::warn!(error = %error, "old notices could not be dropped");
+        }
+        if let Err(error) = forget_answers(&db).await {
+            tracing::warn!(error = %error, "old answers to idempotency keys could not be dropped");
         }
     }
 }

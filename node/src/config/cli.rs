@@ -169,7 +169,7 @@ pub struct PaymentArgs {
     /// Secret with which Stripe signs its events, whsec_…; without it none is taken
     #[arg(long, env = "STRIPE_WEBHOOK_SECRET", value_name = "SECRET", hide_env_values = true)]
     pub stripe_webhook_secret: Option<String>,
-    /// Where Stripe's API is, https://host[:port]; plain http on loopback only
+    /// Where Stripe's API is, https://host or https://host:port; plain http on loopback only
     #[arg(long, env = "STRIPE_API_BASE", value_name = "URL", default_value = defaults::STRIPE_BASE)]
     pub stripe_api_base: String,
 }

@@ -1,7 +1,7 @@
 //! Coming from the old system: a Django database, live or dumped, is brought into this node's store, once or again, whole
 //! or in pieces, and every row is accounted for.
 //!
-//! Reading order: `table`, `copy` and `rows` (how the old rows are read), `dump` and `live` (from where), [`snapshot`] (one
+//! Reading order: `table`, `copy` and `rows` (how the old rows are read), `dump` and `live` (from where), `snapshot` (one
 //! state of all of it), `normal` (putting it right, pure), `bring` (writing it, a batch a transaction), `store` (what was
 //! brought before), [`Report`].
 

@@ -3,6 +3,7 @@
 
 pub mod envoy;
 pub mod http;
+pub mod import;
 pub mod rest;
 pub mod shop;
 pub mod table;

@@ -9,7 +9,7 @@ use codepop_tests::{
     bench::{
         envoy::Envoy,
         http::{Load, load},
-        rest, shop,
+        import, rest, shop,
         table::{Spread, row},
         visible::Customers,
     },
@@ -42,7 +42,7 @@ const LOG_INS: usize = 300;
 const STOCK: i32 = 100_000;
 
 /// What can be measured on its own.
-const PARTS: &[&str] = &["rest", "doors", "shops", "writes"];
+const PARTS: &[&str] = &["rest", "doors", "shops", "import", "writes"];
 
 /// The settings of a shop.
 const TIMES: (u64, u64) = (2_000, 6_000);
@@ -66,6 +66,10 @@ async fn main() {
     if is_wanted("shops") {
         shops(Backend::Sqlite).await;
         shops(Backend::Postgres).await;
+    }
+    if is_wanted("import") {
+        imports(Backend::Sqlite).await;
+        imports(Backend::Postgres).await;
     }
     if is_wanted("writes") {
         writes().await;
@@ -167,6 +171,18 @@ async fn shops(backend: Backend) {
             ]);
         }
     }
+}
+
+/// A database of the old system, brought into a new store.
+async fn imports(backend: Backend) {
+    let mut rates = Vec::new();
+    for _ in 0..RUNS {
+        let took = import::import(Builder::with(1).on(backend)).await;
+        #[allow(clippy::cast_precision_loss, reason = "thousands")]
+        let rows = import::ROWS as f64;
+        rates.push(rows / took.as_secs_f64());
+    }
+    row(&[&format!("import of an old database, rows/s, {backend:?}"), &Spread::of(rates).shown(0), ""]);
 }
 
 async fn writes() {
