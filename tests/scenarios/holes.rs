@@ -176,7 +176,7 @@ async fn nothing_is_cheaper_for_a_lying_phone() {
     assert_eq!((&totals["sales"], &totals["net_amount"]), (&json!(2), &json!(4.9)), "{totals}");
 }
 
-/// 13, 14, 15, 19: ratings are averaged, a name is taken once, cents are exact.
+/// 13, 14, 19: ratings are averaged, a name is taken once, cents are exact.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn figures_are_right() {
     let (mesh, gateway, admin) = Mesh::open_shop(1).await;

@@ -126,7 +126,7 @@ pub async fn find(tx: &mut Tx, id: i64, customer: &Customer) -> Result<Drink, Er
 ///
 /// # Errors
 /// The database failed.
-pub async fn price(tx: &mut Tx, recipe: &Recipe) -> Result<Cents, storage::Error> {
+async fn price(tx: &mut Tx, recipe: &Recipe) -> Result<Cents, storage::Error> {
     Ok(pricing::price(recipe, &list(tx).await?))
 }
 

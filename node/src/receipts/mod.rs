@@ -47,7 +47,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// Receipts that one look takes on.
 const LOOK_MAX: i64 = 50;
 
-/// Attempts at a mail server, over about two hours; then the receipt goes into the folder.
+/// Attempts at a mail server, over about an hour; then the receipt goes into the folder.
 const ATTEMPTS_MAX: i32 = 8;
 
 /// Wait after the first failed attempt; it doubles with each.
