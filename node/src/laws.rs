@@ -78,7 +78,8 @@ pub(crate) fn actor(user: Option<i64>, grants: Vec<Grant>) -> Actor {
     let caller =
         SpiffeId { chain: "test".into(), kind: Kind::Gateway, region: "-".into(), number: 0, uuid: Uuid::nil() };
     let client = [127, 0, 0, 1].into();
-    Actor { caller, user, guest: None, client, region: "C".into(), hub_heard: true, hub_linked: true }
+    let here = SpiffeId { kind: Kind::Store, region: "C".into(), number: 1_000, ..caller.clone() }.into();
+    Actor { caller, user, guest: None, client, here, hub_heard: true, hub_linked: true }
 }
 
 /// Checks the law for events of this kind.

@@ -4,6 +4,8 @@
 //! The `.proto` files under `codepop/` are the source of everything here; read those first.
 #![allow(missing_docs, unreachable_pub, clippy::all, clippy::unwrap_used, clippy::expect_used, rustdoc::all)]
 
+pub mod contract;
+
 /// All files of the contract with options and comments, as an encoded `FileDescriptorSet`.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 

@@ -106,6 +106,7 @@ async fn a_store_that_makes_a_super_admin_is_not_obeyed_anywhere_and_its_other_e
         role: Role::SuperAdmin.into(),
         scope: "chain".to_owned(),
         assigned_by: 0,
+        hub: Vec::new(),
     };
     let customer = number::compose(1, stranger.id.number).unwrap();
     let registered =

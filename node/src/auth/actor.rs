@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use codepop_proto::{options::Permission, roles::Role};
+use codepop_proto::{contract, options::Permission, roles::Role};
 use codepop_shared::{
     Code, Failure,
     identity::{Kind, SpiffeId},
@@ -18,6 +18,8 @@ const REGION_MAX: usize = 10;
 /// Where a role holds, or where something is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
+    /// The user's own account and things.
+    Own,
     /// One store.
     Store(Uuid),
     /// One region.
@@ -27,9 +29,11 @@ pub enum Place {
 }
 
 impl Place {
-    /// Reads the form in which events and rows hold it: `store:<uuid>`, `region:<code>` or `chain`.
+    /// Reads the form in which events and rows hold it: `own`, `store:<uuid>`, `region:<code>` or
+    /// `chain`.
     pub fn parse(word: &str) -> Option<Self> {
         match word.split_once(':') {
+            None if word == "own" => Some(Self::Own),
             None if word == "chain" => Some(Self::Chain),
             Some(("store", uuid)) => Uuid::parse_str(uuid).ok().map(Self::Store),
             Some(("region", code))
@@ -44,6 +48,7 @@ impl Place {
     /// The form in which events and rows hold it.
     pub fn word(&self) -> String {
         match self {
+            Self::Own => "own".to_owned(),
             Self::Store(uuid) => format!("store:{uuid}"),
             Self::Region(code) => format!("region:{code}"),
             Self::Chain => "chain".to_owned(),
@@ -61,34 +66,20 @@ pub struct Grant {
 }
 
 impl Grant {
-    /// Whether the role gives `permission` at `at`, a place in region `region`.
-    fn gives(&self, permission: Permission, at: &Place, region: &str) -> bool {
-        let covers = match &self.place {
-            Place::Chain => true,
-            Place::Region(code) => *code == region && *at != Place::Chain,
-            Place::Store(_) => self.place == *at,
+    /// Whether the role gives `permission` at `at`. Of which region a store is, is known of the answering node alone.
+    fn gives(&self, permission: Permission, at: &Place, here: &SpiffeId) -> bool {
+        let covers = match (&self.place, at) {
+            (Place::Chain, _) => true,
+            (Place::Region(code), Place::Store(store)) => *store == here.uuid && *code == here.region,
+            (Place::Own, _) => false,
+            (own, at) => own == at,
         };
-        covers && role_gives(self.role, permission)
+        covers && self.has(permission)
     }
-}
 
-/// Which role gives which permission.
-fn role_gives(role: Role, permission: Permission) -> bool {
-    match role {
-        Role::SuperAdmin => true,
-        Role::Admin | Role::Manager => match permission {
-            Permission::StatusRead
-            | Permission::StoreWrite
-            | Permission::InventoryWrite
-            | Permission::OrdersManage
-            | Permission::PaymentsManage
-            | Permission::NoticesWrite
-            | Permission::ComplaintsRead => true,
-            Permission::UsersManage => role == Role::Admin,
-            _ => false,
-        },
-        Role::LogisticsManager | Role::RepairStaff => permission == Permission::StatusRead,
-        Role::Unspecified | Role::AccountUser | Role::GeneralUser => false,
+    /// Whether the role has the permission, wherever that is.
+    fn has(&self, permission: Permission) -> bool {
+        contract::holders(permission).is_some_and(|roles| roles.contains(&self.role))
     }
 }
 
@@ -125,8 +116,8 @@ pub struct Actor {
     pub guest: Option<Uuid>,
     /// The client's address, as a gateway says it or as the connection shows it.
     pub client: IpAddr,
-    /// Region of the answering node.
-    pub region: Arc<str>,
+    /// The answering node.
+    pub here: Arc<SpiffeId>,
     /// Whether a hub was heard from within the last hour (always, at a hub).
     pub hub_heard: bool,
     /// Whether a link to a hub is up (always, at a hub).
@@ -172,7 +163,7 @@ impl Actor {
             return Ok(Permit { user: None });
         }
         let user = self.user()?;
-        let fitting = |grant: &&Grant| grant.gives(permission, at, &self.region);
+        let fitting = |grant: &&Grant| grant.gives(permission, at, &self.here);
         let local = user.grants.iter().filter(fitting).any(|grant| matches!(grant.place, Place::Store(_)));
         let wide = user.grants.iter().filter(fitting).any(|grant| !matches!(grant.place, Place::Store(_)));
         match (local, wide, self.hub_heard) {
@@ -183,6 +174,16 @@ impl Actor {
             )),
             (false, false, _) => Err(forbidden()),
         }
+    }
+
+    /// Refuses whoever has the permission nowhere, before anything is read of the request. Where it is needed decides
+    /// [`Actor::may`].
+    pub fn may_anywhere(&self, permission: Permission) -> Result<(), Failure> {
+        if self.caller.kind == Kind::Operator && permission == Permission::StatusRead {
+            return Ok(());
+        }
+        let has = self.user()?.grants.iter().any(|grant| grant.has(permission));
+        if has { Ok(()) } else { Err(forbidden()) }
     }
 
     /// Leave for what anyone may do.
@@ -215,12 +216,13 @@ mod tests {
             number: 0,
             uuid: Uuid::from_u128(1),
         };
+        let here = SpiffeId { kind: Kind::Store, region: "C".into(), number: 1_000, ..caller.clone() };
         Actor {
             caller,
             user: Some(user),
             guest: None,
             client: [127, 0, 0, 1].into(),
-            region: "C".into(),
+            here: Arc::new(here),
             hub_heard,
             hub_linked: hub_heard,
         }
@@ -233,6 +235,19 @@ mod tests {
         assert!(manager.may(Permission::InventoryWrite, &own).is_ok());
         assert_eq!(manager.may(Permission::InventoryWrite, &other).unwrap_err().code, Code::Forbidden);
         assert_eq!(manager.may(Permission::CatalogWrite, &own).unwrap_err().code, Code::Forbidden);
+    }
+
+    #[test]
+    fn a_regions_role_reaches_the_regions_stores() {
+        let (here, other) = (Place::Store(Uuid::from_u128(1)), Place::Store(Uuid::from_u128(8)));
+        for (code, reaches) in [("C", true), ("D", false)] {
+            let grant = Grant { role: Role::RepairStaff, place: Place::Region(code.into()) };
+            let staff = actor(vec![grant], true);
+            assert_eq!(staff.may(Permission::MachinesWrite, &here).is_ok(), reaches);
+            assert_eq!(staff.may(Permission::MachinesWrite, &Place::Region("C".into())).is_ok(), reaches);
+            assert!(staff.may(Permission::MachinesWrite, &other).is_err());
+            assert!(staff.may(Permission::MachinesWrite, &Place::Chain).is_err());
+        }
     }
 
     #[test]

@@ -46,6 +46,7 @@ pub(super) async fn grant(config: &GrantConfig) -> Result<()> {
         role: role.into(),
         scope: "chain".to_owned(),
         assigned_by: 0,
+        hub: Vec::new(),
     };
     let mut writer = Writer::open(author, node).await?;
     writer.say(&assigned, user);

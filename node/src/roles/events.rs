@@ -14,8 +14,9 @@ const GIVEN: Field = 1;
 const REVOKED: Field = 2;
 
 /// The right to say it follows from the place; a place that makes no sense needs the most.
-fn scope_of(word: &str) -> Scope {
+fn scope_of(word: &str, user: i64) -> Scope {
     match Place::parse(word) {
+        Some(Place::Own) => Scope::Account(user),
         Some(Place::Store(uuid)) => Scope::StoreRole(uuid),
         Some(Place::Region(code)) => Scope::RegionRole(code),
         Some(Place::Chain) | None => Scope::ChainRole,
@@ -37,7 +38,7 @@ async fn find_or_make(tx: &mut Tx, assignment: Uuid, scope: &str, user: i64) -> 
 
 impl Replicated for RoleAssigned {
     fn scope(&self) -> Scope {
-        scope_of(&self.scope)
+        scope_of(&self.scope, self.user)
     }
 
     fn subject(&self) -> i64 {
@@ -65,7 +66,7 @@ impl Replicated for RoleAssigned {
 
 impl Replicated for RoleRevoked {
     fn scope(&self) -> Scope {
-        scope_of(&self.scope)
+        scope_of(&self.scope, self.user)
     }
 
     fn subject(&self) -> i64 {

@@ -49,6 +49,7 @@ pub async fn assign(tx: &mut Tx, new: &NewAssignment) -> Result<Uuid, journal::E
         role: new.role.into(),
         scope: new.place.word(),
         assigned_by: new.by,
+        hub: Vec::new(),
     };
     journal::emit(tx, &Audience::Everyone, &message).await?;
     Ok(assignment)
@@ -114,7 +115,7 @@ pub async fn in_force_at(tx: &mut Tx, place: &Place) -> Result<Vec<Held>, storag
 
 /// A store's key can make tokens and passwords for customers' accounts, so those never carry more than a store's roles.
 fn may_hold(user: i64, place: &Place) -> bool {
-    matches!(place, Place::Store(_)) || number::is_hub_born(user)
+    matches!(place, Place::Own | Place::Store(_)) || number::is_hub_born(user)
 }
 
 /// The word of a role towards clients, for example `SUPER_ADMIN`.

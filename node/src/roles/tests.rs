@@ -67,6 +67,7 @@ on_both!(a_customer_with_a_regional_role_has_none, async |node: Node| {
         role: Role::SuperAdmin.into(),
         scope: "chain".into(),
         assigned_by: 0,
+        hub: Vec::new(),
     };
     apply(&node.db, &message, 1).await.unwrap();
     assert_eq!(held(&node.db, 101_000).await, []);
@@ -82,6 +83,7 @@ on_both!(revoked_wins_in_any_order_and_in_its_scope_alone, async |node: Node| {
             role: Role::Manager.into(),
             scope: store(7),
             assigned_by: 0,
+            hub: Vec::new(),
         };
         let revoked = |scope| RoleRevoked { assignment: assignment.clone(), user, scope, revoked_by: 0 };
         // The thief's revocation of the same assignment, in the name of another store, is about nothing.
@@ -106,6 +108,7 @@ on_both!(what_makes_no_sense_waits, async |node: Node| {
         role: Role::Manager.into(),
         scope: format!("store:{}", Uuid::from_u128(7)),
         assigned_by: 0,
+        hub: Vec::new(),
     };
     let upper = format!("store:{}", Uuid::from_u128(0xab)).to_uppercase().replace("STORE", "store");
     for bad in [

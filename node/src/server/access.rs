@@ -10,7 +10,10 @@ use std::{
 };
 
 use chrono::Utc;
-use codepop_proto::options::{Access, CallerKind, Permission};
+use codepop_proto::{
+    contract,
+    options::{Access, CallerKind, Permission},
+};
 use codepop_shared::{
     Code, Failure,
     identity::{Kind, NO_REGION, SpiffeId},
@@ -22,7 +25,7 @@ use tonic::{Status, body::Body};
 use tower::{Layer, Service};
 use uuid::Uuid;
 
-use super::{contract, session};
+use super::session;
 use crate::{
     auth::{Actor, Session},
     mesh::links::Links,
@@ -54,12 +57,15 @@ pub struct Gate {
     pub me: Arc<SpiffeId>,
 }
 
-static ACCESS: LazyLock<HashMap<String, Access>> = LazyLock::new(contract::access);
+/// Who may call each RPC, by path.
+static ACCESS: LazyLock<HashMap<&str, &Access>> = LazyLock::new(|| {
+    contract::rpcs().iter().filter_map(|rpc| Some((rpc.path.as_str(), rpc.access.as_ref()?))).collect()
+});
 
 /// Whether there is such an RPC, by its path without the leading slash.
 pub(super) fn is_known(path: &str) -> bool {
     let path = format!("/{path}");
-    ACCESS.contains_key(&path) || STANDARD_SERVICES.iter().any(|service| path.starts_with(service))
+    ACCESS.contains_key(path.as_str()) || STANDARD_SERVICES.iter().any(|service| path.starts_with(service))
 }
 
 impl Gate {
@@ -89,9 +95,13 @@ impl Gate {
             _ => {}
         }
         let hub_heard = self.links.hub_heard().is_some_and(|heard| Utc::now() - heard < chrono_limit());
-        let region = Arc::from(self.me.region.as_str());
+        let here = Arc::clone(&self.me);
         let hub_linked = self.links.has_hub();
-        parts.extensions.insert(Actor { caller, user, guest, client, region, hub_heard, hub_linked });
+        let actor = Actor { caller, user, guest, client, here, hub_heard, hub_linked };
+        if contract::holders(access.permission()).is_some() {
+            actor.may_anywhere(access.permission())?;
+        }
+        parts.extensions.insert(actor);
         Ok(tell)
     }
 }
@@ -184,5 +194,38 @@ where
                 Err(failure) => Ok(Status::from(failure).into_http()),
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rpc_says_who_may_call_it() {
+        assert!(contract::rpcs().len() > 20);
+        for rpc in contract::rpcs() {
+            let access = rpc.access.as_ref().unwrap_or_else(|| panic!("{} has no access", rpc.path));
+            assert!(!access.callers.is_empty(), "{} names no callers", rpc.path);
+            assert_ne!(access.permission(), Permission::Unspecified, "{} names no permission", rpc.path);
+        }
+    }
+
+    #[test]
+    fn the_mesh_is_for_nodes_alone() {
+        for rpc in contract::rpcs().iter().filter(|rpc| rpc.path.contains(".mesh.")) {
+            let mut callers = rpc.access.iter().flat_map(Access::callers);
+            assert!(callers.all(|kind| matches!(kind, CallerKind::Store | CallerKind::Hub)), "{}", rpc.path);
+        }
+    }
+
+    #[test]
+    fn every_permission_has_its_row_in_the_table() {
+        use Permission::{Certificate, Customer, Public, Self_, Unspecified};
+        let all = (0..100).filter_map(|number| Permission::try_from(number).ok());
+        for permission in all.filter(|one| ![Unspecified, Public, Certificate, Self_, Customer].contains(one)) {
+            let roles = contract::holders(permission).unwrap_or_else(|| panic!("{permission:?} is nobody's"));
+            assert!(roles.contains(&codepop_proto::roles::Role::SuperAdmin), "{permission:?}");
+        }
     }
 }

@@ -2,7 +2,6 @@
 //! shop nouns.
 
 pub mod access;
-mod contract;
 mod gauges;
 mod nodes;
 mod observe;

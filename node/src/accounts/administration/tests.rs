@@ -144,6 +144,7 @@ on_both!(accounts_that_reach_farther_are_not_the_stores, async |node: Node| {
         role: Role::Manager.into(),
         scope: elsewhere.word(),
         assigned_by: 0,
+        hub: Vec::new(),
     };
     let stamp = journal::Stamp { hlc: hub.app.clock().tick(), origin: Uuid::nil(), stream: 1, seq: 1 };
     let apply = async move |tx: &mut Tx| journal::Replicated::apply(&message, tx, &stamp).await;
