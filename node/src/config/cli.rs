@@ -133,6 +133,13 @@ pub struct RunArgs {
     /// Milliseconds of silence after which a peer counts as down, 100 to 120000
     #[arg(long, env = "PEER_DOWN_AFTER_MS", value_name = "MS", default_value = defaults::DOWN)]
     pub peer_down_after_ms: String,
+    /// Seconds for which superseded events are kept, 1 to 31536000; whoever was away longer gets the live state. Alike at
+    /// all nodes of a chain
+    #[arg(long, env = "NODE_JOURNAL_KEEP_SECS", value_name = "SECONDS", default_value = defaults::JOURNAL_KEEP)]
+    pub journal_keep_secs: String,
+    /// Bytes of superseded events that are kept at the most, 1048576 to 1099511627776
+    #[arg(long, env = "NODE_JOURNAL_BYTES", value_name = "BYTES", default_value = defaults::JOURNAL_BYTES)]
+    pub journal_bytes: String,
     /// How customers pay.
     #[command(flatten)]
     pub payments: PaymentArgs,

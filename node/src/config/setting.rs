@@ -72,6 +72,8 @@ settings! {
     LISTEN = "listen", "--listen", "NODE_LISTEN", "127.0.0.1:7101";
     METRICS = "metrics_listen", "--metrics-listen", "METRICS_LISTEN", "127.0.0.1:0";
     LOG = "log_format", "--log-format", "LOG_FORMAT", "text";
+    JOURNAL_KEEP = "journal_keep_secs", "--journal-keep-secs", "NODE_JOURNAL_KEEP_SECS", "2592000";
+    JOURNAL_BYTES = "journal_bytes", "--journal-bytes", "NODE_JOURNAL_BYTES", "268435456";
     HEARTBEAT = "heartbeat_interval_ms", "--heartbeat-interval-ms", "HEARTBEAT_INTERVAL_MS", "2000";
     DOWN = "peer_down_after_ms", "--peer-down-after-ms", "PEER_DOWN_AFTER_MS", "6000";
     LEGACY = "from", "--from", "LEGACY_DATABASE_URL", "";

@@ -29,6 +29,7 @@ const NEVER_HELD: &[&str] = &[
     "codepop.accounts.v1.SessionEnded",
     "codepop.accounts.v1.SessionsEnded",
     "codepop.accounts.v1.UserDeleted",
+    "codepop.accounts.v1.UserStatusChanged",
     "codepop.roles.v1.RoleRevoked",
 ];
 
