@@ -213,6 +213,15 @@ mod tests {
     }
 
     #[test]
+    fn the_page_about_deployment_names_every_setting() {
+        let page = include_str!("../../../docs/DEPLOYMENT.md");
+        for setting in ALL {
+            let named = |name: &str| page.contains(&format!("`{name}`"));
+            assert!(named(setting.variable) && named(setting.option), "{setting:?}");
+        }
+    }
+
+    #[test]
     fn hosts() {
         for good in ["store-1.example.org", "10.0.0.1", "::1", "localhost"] {
             assert!(host(good).is_ok(), "{good}");
