@@ -41,6 +41,13 @@ pub mod codepop {
     package!(support, "codepop.support.v1");
 }
 
+/// The public standard's messages, by their own path.
+pub mod google {
+    pub mod api {
+        tonic::include_proto!("google.api");
+    }
+}
+
 pub use codepop::{
     accounts::v1 as accounts, catalog::v1 as catalog, generator::v1 as generator, inventory::v1 as inventory,
     journal::v1 as journal, mesh::v1 as mesh, nodes::v1 as nodes, notifications::v1 as notifications,
