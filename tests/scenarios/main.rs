@@ -27,6 +27,7 @@ macro_rules! on_both {
 mod accounts;
 mod app;
 mod cli;
+mod docs;
 mod drinks;
 mod favorites;
 mod foreign;
