@@ -12,6 +12,7 @@ pub mod catalog;
 pub mod clock;
 pub mod commands;
 pub mod config;
+pub mod dashboards;
 pub mod generator;
 pub mod identity;
 pub mod inventory;

@@ -36,6 +36,7 @@ const LAYERS: &[&[&str]] = &[
     &["generator"],
     &["receipts"],
     &["support"],
+    &["dashboards"],
     &["legacy"],
     &["replication"],
     &["server"],

@@ -10,6 +10,7 @@ mod authenticate;
 mod digest;
 mod error;
 mod events;
+mod figures;
 mod gate;
 mod hashing;
 mod import;
@@ -30,6 +31,7 @@ pub use self::{
     authenticate::{authenticate, begin_guest},
     digest::digest,
     error::Error,
+    figures::born_here,
     gate::FAILURE_TIME,
     import::{Brought, bring, is_claimed, is_known, keep_session, knows_algorithm},
     log_in::LoggedIn,

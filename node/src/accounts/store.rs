@@ -68,7 +68,7 @@ impl User {
 }
 
 /// The registration time of who is not registered yet; no event sets it.
-fn unregistered() -> Time {
+pub(super) fn unregistered() -> Time {
     Time(DateTime::UNIX_EPOCH)
 }
 

@@ -7,6 +7,7 @@
 mod arrival;
 mod change;
 mod drinks;
+pub mod figures;
 pub mod golden_window;
 pub mod import;
 mod moves;

@@ -17,6 +17,7 @@ use codepop_proto::{
         accounts_service_server::AccountsServiceServer, administration_service_server::AdministrationServiceServer,
     },
     catalog::catalog_service_server::CatalogServiceServer,
+    dashboards::store_dashboards_service_server::StoreDashboardsServiceServer,
     generator::generator_service_server::GeneratorServiceServer,
     inventory::inventory_service_server::InventoryServiceServer,
     mesh::mesh_service_server::MeshServiceServer,
@@ -41,6 +42,7 @@ use crate::{
     app::App,
     auth::Session,
     catalog::CatalogRpc,
+    dashboards::store::StoreDashboardsRpc,
     generator::{self, GeneratorRpc},
     inventory::{self, InventoryRpc},
     notifications::{Feed, NotificationsRpc},
@@ -151,6 +153,7 @@ pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) ->
         .add_service(limited!(PaymentsServiceServer::new(PaymentsRpc::new(payments))))
         .add_service(limited!(RevenueServiceServer::new(RevenueRpc::new(app.clone()))))
         .add_service(limited!(SupportServiceServer::new(SupportRpc::new(app.clone(), orders.clone()))))
+        .add_service(limited!(StoreDashboardsServiceServer::new(StoreDashboardsRpc::new(app.clone()))))
         .add_service(limited!(ReceiptsServiceServer::new(ReceiptsRpc::new(receipts))))
         .add_service(limited!(OrdersServiceServer::new(OrdersRpc::new(orders))))
         .add_service(limited!(NotificationsServiceServer::new(NotificationsRpc::new(

@@ -30,6 +30,7 @@ pub use self::{
     legacy::{claim_legacy_numbers, legacy_holder},
     rpc::StoresRpc,
     store::{Hub, Region, Store, Zone},
+    view::{add_own, store as view},
     wait::wait_minutes,
 };
 use crate::{
