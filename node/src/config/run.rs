@@ -9,7 +9,9 @@ use super::{
     cli::ImportLegacyArgs,
     init::GivenIdentity,
     mail, payments,
-    setting::{API_URL, DATABASE, DOWN, HEARTBEAT, HUBS, LEGACY, LISTEN, LOG, METRICS, ROBOT, ROBOT_SPEED, Values},
+    setting::{
+        API_URL, DATABASE, DOWN, HEARTBEAT, HUBS, LEGACY, LISTEN, LOG, METRICS, REPORT, ROBOT, ROBOT_SPEED, Values,
+    },
     values,
 };
 use crate::{
@@ -28,6 +30,9 @@ const DOWN_RANGE: std::ops::RangeInclusive<u64> = 100..=120_000;
 
 /// Factors of the robot's speed that are allowed: at the highest, a drink takes some ten milliseconds.
 const SPEED_RANGE: std::ops::RangeInclusive<u32> = 1..=10_000;
+
+/// Times between reports that are allowed, in seconds: not every moment, and so that a region is seen within the hour.
+const REPORT_RANGE: std::ops::RangeInclusive<u64> = 1..=3_600;
 
 /// Settings of `run`.
 #[derive(Clone, Debug)]
@@ -58,6 +63,8 @@ pub struct RunConfig {
     pub peer_down_after: Duration,
     /// Who makes the drinks.
     pub robot: Robot,
+    /// Time between two reports of a store at the least.
+    pub report_every: Duration,
     /// How customers pay.
     pub payments: Settings,
     /// The mail server for receipts.
@@ -112,6 +119,7 @@ impl RunConfig {
             peer_down_after,
             payments,
             robot: robot(values)?,
+            report_every: report_every(values)?,
             mail: mail::read(values)?,
             insecure,
         };
@@ -208,6 +216,14 @@ fn robot(values: &Values<'_>) -> Result<Robot, Refused> {
         factor.ok_or_else(|| format!("must be a whole number from {} to {}", SPEED_RANGE.start(), SPEED_RANGE.end()))
     })?;
     Ok(Robot { works, speed })
+}
+
+fn report_every(values: &Values<'_>) -> Result<Duration, Refused> {
+    values.require(REPORT, |text| {
+        let seconds = text.parse().ok().filter(|seconds| REPORT_RANGE.contains(seconds));
+        let range = || format!("must be a whole number from {} to {}", REPORT_RANGE.start(), REPORT_RANGE.end());
+        seconds.map(Duration::from_secs).ok_or_else(range)
+    })
 }
 
 fn database(values: &Values<'_>) -> Result<Database, Refused> {

@@ -17,8 +17,10 @@ use codepop_proto::{
         accounts_service_server::AccountsServiceServer, administration_service_server::AdministrationServiceServer,
     },
     catalog::catalog_service_server::CatalogServiceServer,
+    dashboards::{chain_service_server::ChainServiceServer, regions_service_server::RegionsServiceServer},
     generator::generator_service_server::GeneratorServiceServer,
     inventory::inventory_service_server::InventoryServiceServer,
+    maintenance::maintenance_service_server::MaintenanceServiceServer,
     mesh::mesh_service_server::MeshServiceServer,
     nodes::nodes_service_server::NodesServiceServer,
     notifications::notifications_service_server::NotificationsServiceServer,
@@ -27,6 +29,7 @@ use codepop_proto::{
     payments::{payments_service_server::PaymentsServiceServer, revenue_service_server::RevenueServiceServer},
     preferences::preferences_service_server::PreferencesServiceServer,
     receipts::receipts_service_server::ReceiptsServiceServer,
+    reports::reports_service_server::ReportsServiceServer,
     stores::stores_service_server::StoresServiceServer,
     support::support_service_server::SupportServiceServer,
 };
@@ -38,17 +41,20 @@ use tonic::transport::Server;
 use self::access::{Authenticator, Gate, GateLayer};
 use crate::{
     accounts::{self, Accounts},
-    app::App,
+    app::{App, Dial},
     auth::Session,
     catalog::CatalogRpc,
+    dashboards::regions::{ChainRpc, RegionsRpc},
     generator::{self, GeneratorRpc},
     inventory::{self, InventoryRpc},
+    maintenance::MaintenanceRpc,
     notifications::{Feed, NotificationsRpc},
     orders::{self, Orders, OrdersRpc},
     payments::{Payments, PaymentsRpc, revenue::RevenueRpc},
     preferences::PreferencesRpc,
     receipts::{Receipts, ReceiptsRpc},
     replication::{peer::Dialler, rpc::MeshRpc},
+    reports::ReportsRpc,
     stores::StoresRpc,
     support::SupportRpc,
 };
@@ -80,6 +86,8 @@ pub struct Parts {
     pub app: App,
     /// The mesh.
     pub dialler: Dialler,
+    /// Connections for questions to other nodes.
+    pub dial: Arc<dyn Dial>,
     /// Payments of the store.
     pub payments: Payments,
     /// Orders of this node's store.
@@ -94,7 +102,7 @@ pub struct Parts {
 
 /// Serves until stopped; requests under way are finished.
 pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) -> anyhow::Result<()> {
-    let Parts { app, dialler, payments, orders, receipts, created_at, display_name } = parts;
+    let Parts { app, dialler, dial, payments, orders, receipts, created_at, display_name } = parts;
     let authenticator = Arc::new(ByAccounts(app.clone()));
     let accounts = Accounts::new(app.clone());
     let links = dialler.links.clone();
@@ -151,6 +159,10 @@ pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) ->
         .add_service(limited!(PaymentsServiceServer::new(PaymentsRpc::new(payments))))
         .add_service(limited!(RevenueServiceServer::new(RevenueRpc::new(app.clone()))))
         .add_service(limited!(SupportServiceServer::new(SupportRpc::new(app.clone(), orders.clone()))))
+        .add_service(limited!(MaintenanceServiceServer::new(MaintenanceRpc::new(app.clone()))))
+        .add_service(limited!(RegionsServiceServer::new(RegionsRpc::new(app.clone()))))
+        .add_service(limited!(ChainServiceServer::new(ChainRpc::new(app.clone(), dial))))
+        .add_service(limited!(ReportsServiceServer::new(ReportsRpc::new(app.clone()))))
         .add_service(limited!(ReceiptsServiceServer::new(ReceiptsRpc::new(receipts))))
         .add_service(limited!(OrdersServiceServer::new(OrdersRpc::new(orders))))
         .add_service(limited!(NotificationsServiceServer::new(NotificationsRpc::new(

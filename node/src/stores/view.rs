@@ -7,7 +7,7 @@ use super::{Found, Stock, wait_minutes};
 use crate::app::edge::timestamp;
 
 /// A store as any node sees it.
-pub(super) fn store(found: &Found, now: DateTime<Utc>, last_online: Option<DateTime<Utc>>) -> pb::Store {
+pub fn store(found: &Found, now: DateTime<Utc>, last_online: Option<DateTime<Utc>>) -> pb::Store {
     let region: Option<pb::Region> = found.region.as_ref().map(pb::Region::from);
     let hub = found.hub.as_ref().map(|hub| pb::SupplyHub { region: region.clone(), ..hub.into() });
     pb::Store {
