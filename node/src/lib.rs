@@ -20,6 +20,7 @@ pub mod journal;
 #[cfg(test)]
 pub(crate) mod laws;
 pub mod legacy;
+pub mod maintenance;
 pub mod mesh;
 pub mod notifications;
 pub mod orders;
@@ -27,6 +28,7 @@ pub mod payments;
 pub mod preferences;
 pub mod receipts;
 pub mod replication;
+pub mod reports;
 pub mod roles;
 pub mod server;
 pub mod storage;

@@ -36,6 +36,8 @@ const LAYERS: &[&[&str]] = &[
     &["generator"],
     &["receipts"],
     &["support"],
+    &["maintenance"],
+    &["reports"],
     &["dashboards"],
     &["legacy"],
     &["replication"],

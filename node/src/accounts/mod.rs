@@ -35,7 +35,7 @@ pub use self::{
     gate::FAILURE_TIME,
     import::{Brought, bring, is_claimed, is_known, keep_session, knows_algorithm},
     log_in::LoggedIn,
-    lookup::{account_numbers, email, is_deleted},
+    lookup::{account_numbers, count, email, grants, is_deleted},
     name::{NAME_MAX, NameKey, UserName},
     password::Password,
     profile::{Changes, Profile},

@@ -303,3 +303,13 @@ pub(super) async fn ended_page(
         .await)?;
     Ok(rows.into_iter().map(|(user, session, expires_at)| (user, session.0, expires_at.0)).collect())
 }
+
+/// How many accounts are there.
+pub(super) async fn count(tx: &mut Tx) -> Result<i64, Error> {
+    Ok(on!(tx, conn => users::table
+        .filter(users::deleted.eq(false))
+        .filter(users::created_at.ne(unregistered()))
+        .count()
+        .get_result(conn)
+        .await)?)
+}

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use codepop_proto::catalog::UserDrinkSaved;
 use futures::future::BoxFuture;
+use tonic::transport::Channel;
 use uuid::Uuid;
 
 use crate::{
@@ -45,6 +46,18 @@ pub trait DrinkFinder: Send + Sync {
 pub trait Sightings: Send + Sync {
     /// When; `None` when it never was.
     fn last_seen(&self, node: Uuid) -> Option<DateTime<Utc>>;
+
+    /// Whether it is heard now: the node itself, or one to which a link is up.
+    fn is_linked(&self, node: Uuid) -> bool;
+}
+
+/// Connects to other nodes, for the few questions that are not answered from rows.
+pub trait Dial: Send + Sync {
+    /// A connection to a known node; `None` when there is none to be had.
+    fn dial(&self, node: Uuid) -> BoxFuture<'_, Option<Channel>>;
+
+    /// A question over the node's connection failed: it is not used again.
+    fn lost(&self, node: Uuid);
 }
 
 /// What every feature is handed. Cheap to clone.

@@ -31,6 +31,7 @@ use crate::{
         peer::{Away, Dialler},
         stream::Replicator,
     },
+    reports,
     server::{self, Parts},
     storage::{self, Db, Location},
     stores,
@@ -93,6 +94,7 @@ pub(super) async fn run(config: RunConfig) -> Result<()> {
         db: db.clone(),
     };
     let finder = Finder::new(dialler.clone());
+    let dial = finder.clone();
     let app = App { finder: finder.clone(), drinks: finder, sightings: Arc::new(links), db: db.clone() };
     let socket = TcpListener::bind(config.listen).await.with_context(|| format!("listen on {}", config.listen))?;
     let security = if config.insecure { Security::Plain } else { Security::Tls(server_config(&identity.credentials)?) };
@@ -100,14 +102,17 @@ pub(super) async fn run(config: RunConfig) -> Result<()> {
     let incoming = listen_with(socket, security, limits)?;
     tracing::info!(node = %author.id, listen = %incoming.address(), name = config.display_name, "the node serves");
     let introduction = introduce(app.clone(), announcement(&db, &config), described(&config)?);
+    let reporting = reports::run(app.clone(), config.report_every, stop.clone());
     if is_alone {
         introduction.await?;
+        tokio::spawn(reporting);
     } else {
         // Peers must confirm first that this database is up to date; meanwhile the node serves.
         tokio::spawn(async move {
             if let Err(error) = introduction.await {
                 tracing::error!(error = %format!("{error:#}"), "the node could not say what its configuration says");
             }
+            reporting.await;
         });
     }
     if !config.insecure {
@@ -122,8 +127,8 @@ pub(super) async fn run(config: RunConfig) -> Result<()> {
     tokio::spawn(orders::robot::run(orders.clone(), stop.clone()));
     let created_at = settings.created_at;
     let receipts = Receipts::start(app.clone(), config.mail, &config.data_dir, stop.clone());
-    let parts =
-        Parts { created_at, display_name: config.display_name.clone(), dialler, payments, orders, receipts, app };
+    let display_name = config.display_name.clone();
+    let parts = Parts { created_at, display_name, dialler, dial, payments, orders, receipts, app };
     let serving = server::serve(parts, incoming, stop.clone());
     tokio::select! {
         served = serving => served,

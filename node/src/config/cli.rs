@@ -149,6 +149,9 @@ pub struct RunArgs {
     /// How many times faster than a real one the robot works, 1 to 10000; for trying things out
     #[arg(long, env = "ROBOT_SPEED", value_name = "FACTOR", default_value = defaults::ROBOT_SPEED)]
     pub robot_speed: String,
+    /// Seconds between two reports of a store to its region and its hub, at the least, 1 to 3600
+    #[arg(long, env = "NODE_REPORT_SECS", value_name = "SECONDS", default_value = defaults::REPORT)]
+    pub report_secs: String,
     /// Mail server for receipts: smtps://user:password@host:port, or smtp://… (encrypted by STARTTLS, except on loopback);
     /// without one, receipts are written into the folder outbox in the data directory
     #[arg(long, env = "SMTP_URL", value_name = "URL", hide_env_values = true)]

@@ -10,7 +10,7 @@ use super::{
     init::GivenIdentity,
     mail, payments,
     setting::{
-        API_URL, DATABASE, DOWN, HEARTBEAT, HUBS, JOURNAL_BYTES, JOURNAL_KEEP, LEGACY, LISTEN, LOG, METRICS, ROBOT,
+        API_URL, DATABASE, DOWN, HEARTBEAT, HUBS, JOURNAL_BYTES, JOURNAL_KEEP, LEGACY, LISTEN, LOG, METRICS, REPORT, ROBOT,
         ROBOT_SPEED, Values,
     },
     values,
@@ -38,6 +38,9 @@ const JOURNAL_BYTES_RANGE: std::ops::RangeInclusive<u64> = 1_048_576..=1_099_511
 
 /// Factors of the robot's speed that are allowed: at the highest, a drink takes some ten milliseconds.
 const SPEED_RANGE: std::ops::RangeInclusive<u64> = 1..=10_000;
+
+/// Times between reports that are allowed, in seconds: not every moment, and so that a region is seen within the hour.
+const REPORT_RANGE: std::ops::RangeInclusive<u64> = 1..=3_600;
 
 /// Settings of `run`.
 #[derive(Clone, Debug)]
@@ -70,6 +73,8 @@ pub struct RunConfig {
     pub keep: Keep,
     /// Who makes the drinks.
     pub robot: Robot,
+    /// Time between two reports of a store at the least.
+    pub report_every: Duration,
     /// How customers pay.
     pub payments: Settings,
     /// The mail server for receipts.
@@ -125,6 +130,7 @@ impl RunConfig {
             keep: keep(values)?,
             payments,
             robot: robot(values)?,
+            report_every: report_every(values)?,
             mail: mail::read(values)?,
             insecure,
         };
@@ -224,6 +230,10 @@ fn keep(values: &Values<'_>) -> Result<Keep, Refused> {
     let age = values.require(JOURNAL_KEEP, |text| values::whole(text, KEEP_RANGE))?;
     let bytes = values.require(JOURNAL_BYTES, |text| values::whole(text, JOURNAL_BYTES_RANGE))?;
     Ok(Keep { age: Duration::from_secs(age), bytes })
+}
+
+fn report_every(values: &Values<'_>) -> Result<Duration, Refused> {
+    values.require(REPORT, |text| values::whole(text, REPORT_RANGE)).map(Duration::from_secs)
 }
 
 fn database(values: &Values<'_>) -> Result<Database, Refused> {

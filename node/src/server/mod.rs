@@ -17,9 +17,13 @@ use codepop_proto::{
         accounts_service_server::AccountsServiceServer, administration_service_server::AdministrationServiceServer,
     },
     catalog::catalog_service_server::CatalogServiceServer,
-    dashboards::store_dashboards_service_server::StoreDashboardsServiceServer,
+    dashboards::{
+        chain_service_server::ChainServiceServer, regions_service_server::RegionsServiceServer,
+        store_dashboards_service_server::StoreDashboardsServiceServer,
+    },
     generator::generator_service_server::GeneratorServiceServer,
     inventory::inventory_service_server::InventoryServiceServer,
+    maintenance::maintenance_service_server::MaintenanceServiceServer,
     mesh::mesh_service_server::MeshServiceServer,
     nodes::nodes_service_server::NodesServiceServer,
     notifications::notifications_service_server::NotificationsServiceServer,
@@ -28,6 +32,7 @@ use codepop_proto::{
     payments::{payments_service_server::PaymentsServiceServer, revenue_service_server::RevenueServiceServer},
     preferences::preferences_service_server::PreferencesServiceServer,
     receipts::receipts_service_server::ReceiptsServiceServer,
+    reports::reports_service_server::ReportsServiceServer,
     stores::stores_service_server::StoresServiceServer,
     support::support_service_server::SupportServiceServer,
 };
@@ -39,18 +44,23 @@ use tonic::transport::Server;
 use self::access::{Authenticator, Gate, GateLayer};
 use crate::{
     accounts::{self, Accounts},
-    app::App,
+    app::{App, Dial},
     auth::Session,
     catalog::CatalogRpc,
-    dashboards::store::StoreDashboardsRpc,
+    dashboards::{
+        regions::{ChainRpc, RegionsRpc},
+        store::StoreDashboardsRpc,
+    },
     generator::{self, GeneratorRpc},
     inventory::{self, InventoryRpc},
+    maintenance::MaintenanceRpc,
     notifications::{Feed, NotificationsRpc},
     orders::{self, Orders, OrdersRpc},
     payments::{Payments, PaymentsRpc, revenue::RevenueRpc},
     preferences::PreferencesRpc,
     receipts::{Receipts, ReceiptsRpc},
     replication::{peer::Dialler, rpc::MeshRpc},
+    reports::ReportsRpc,
     stores::StoresRpc,
     support::SupportRpc,
 };
@@ -82,6 +92,8 @@ pub struct Parts {
     pub app: App,
     /// The mesh.
     pub dialler: Dialler,
+    /// Connections for questions to other nodes.
+    pub dial: Arc<dyn Dial>,
     /// Payments of the store.
     pub payments: Payments,
     /// Orders of this node's store.
@@ -96,7 +108,7 @@ pub struct Parts {
 
 /// Serves until stopped; requests under way are finished.
 pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) -> anyhow::Result<()> {
-    let Parts { app, dialler, payments, orders, receipts, created_at, display_name } = parts;
+    let Parts { app, dialler, dial, payments, orders, receipts, created_at, display_name } = parts;
     let authenticator = Arc::new(ByAccounts(app.clone()));
     let accounts = Accounts::new(app.clone());
     let links = dialler.links.clone();
@@ -154,6 +166,10 @@ pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) ->
         .add_service(limited!(RevenueServiceServer::new(RevenueRpc::new(app.clone()))))
         .add_service(limited!(SupportServiceServer::new(SupportRpc::new(app.clone(), orders.clone()))))
         .add_service(limited!(StoreDashboardsServiceServer::new(StoreDashboardsRpc::new(app.clone()))))
+        .add_service(limited!(MaintenanceServiceServer::new(MaintenanceRpc::new(app.clone()))))
+        .add_service(limited!(RegionsServiceServer::new(RegionsRpc::new(app.clone()))))
+        .add_service(limited!(ChainServiceServer::new(ChainRpc::new(app.clone(), dial))))
+        .add_service(limited!(ReportsServiceServer::new(ReportsRpc::new(app.clone()))))
         .add_service(limited!(ReceiptsServiceServer::new(ReceiptsRpc::new(receipts))))
         .add_service(limited!(OrdersServiceServer::new(OrdersRpc::new(orders))))
         .add_service(limited!(NotificationsServiceServer::new(NotificationsRpc::new(
