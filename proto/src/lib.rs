@@ -23,6 +23,7 @@ macro_rules! package {
 /// Packages by their own path, as the generated code refers to them.
 pub mod codepop {
     package!(accounts, "codepop.accounts.v1");
+    package!(audit, "codepop.audit.v1");
     package!(catalog, "codepop.catalog.v1");
     package!(generator, "codepop.generator.v1");
     package!(inventory, "codepop.inventory.v1");
@@ -42,9 +43,9 @@ pub mod codepop {
 }
 
 pub use codepop::{
-    accounts::v1 as accounts, catalog::v1 as catalog, generator::v1 as generator, inventory::v1 as inventory,
-    journal::v1 as journal, mesh::v1 as mesh, nodes::v1 as nodes, notifications::v1 as notifications,
-    operator::v1 as operator, options::v1 as options, orders::v1 as orders, payments::v1 as payments,
-    preferences::v1 as preferences, receipts::v1 as receipts, roles::v1 as roles, stores::v1 as stores,
-    support::v1 as support,
+    accounts::v1 as accounts, audit::v1 as audit, catalog::v1 as catalog, generator::v1 as generator,
+    inventory::v1 as inventory, journal::v1 as journal, mesh::v1 as mesh, nodes::v1 as nodes,
+    notifications::v1 as notifications, operator::v1 as operator, options::v1 as options, orders::v1 as orders,
+    payments::v1 as payments, preferences::v1 as preferences, receipts::v1 as receipts, roles::v1 as roles,
+    stores::v1 as stores, support::v1 as support,
 };
