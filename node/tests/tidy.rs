@@ -22,6 +22,7 @@ const LAYERS: &[&[&str]] = &[
     &["storage"],
     &["journal"],
     &["auth"],
+    &["audit"],
     &["app"],
     &["mesh"],
     &["stores"],

@@ -23,6 +23,7 @@ macro_rules! package {
 /// Packages by their own path, as the generated code refers to them.
 pub mod codepop {
     package!(accounts, "codepop.accounts.v1");
+    package!(audit, "codepop.audit.v1");
     package!(catalog, "codepop.catalog.v1");
     package!(dashboards, "codepop.dashboards.v1");
     package!(generator, "codepop.generator.v1");
@@ -52,7 +53,7 @@ pub mod google {
 }
 
 pub use codepop::{
-    accounts::v1 as accounts, catalog::v1 as catalog, dashboards::v1 as dashboards, generator::v1 as generator,
+    accounts::v1 as accounts, audit::v1 as audit, catalog::v1 as catalog, dashboards::v1 as dashboards, generator::v1 as generator,
     inventory::v1 as inventory, journal::v1 as journal, maintenance::v1 as maintenance, mesh::v1 as mesh,
     nodes::v1 as nodes, notifications::v1 as notifications, operator::v1 as operator, options::v1 as options,
     orders::v1 as orders, payments::v1 as payments, preferences::v1 as preferences, receipts::v1 as receipts,

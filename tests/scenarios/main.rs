@@ -26,6 +26,7 @@ macro_rules! on_both {
 
 mod accounts;
 mod app;
+mod audit;
 mod cli;
 mod compaction;
 mod docs;

@@ -28,7 +28,7 @@ mod store;
 mod throttle;
 
 pub use self::{
-    authenticate::{authenticate, begin_guest},
+    authenticate::{authenticate, begin_guest, whose},
     digest::digest,
     error::Error,
     figures::born_here,

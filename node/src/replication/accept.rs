@@ -13,7 +13,8 @@ use prost::{Message as _, Name as _};
 
 use super::apply::{apply, apply_guarded};
 use crate::{
-    accounts,
+    accounts, audit,
+    auth::Permit,
     journal::{Event, Outcome, Stamp, State, Stream, StreamKey, conflicts, entries, streams},
     mesh::registry,
     storage::{self, Db, Tx},
@@ -60,16 +61,27 @@ impl Taken {
 
 /// Takes in events of one stream, in order without gaps, that `from` brought.
 pub async fn batch(db: &Db, from: &SpiffeId, signed: Vec<SignedEvent>) -> Result<Taken, Error> {
-    take_in(db, from, signed, false).await
+    take_in(db, from, signed, false, &Permit::default()).await
+}
+
+/// As [`batch`], by somebody's leave: what is new is written down, an audit entry an event, in the same transaction.
+pub async fn batch_by(db: &Db, from: &SpiffeId, signed: Vec<SignedEvent>, by: &Permit) -> Result<Taken, Error> {
+    take_in(db, from, signed, false, by).await
 }
 
 /// Takes in a piece of a snapshot: the live events of a run of one stream, in order. Each is verified by its own
 /// signature; that none was left out says only who brings them, so digests are compared afterwards.
 pub async fn live(db: &Db, from: &SpiffeId, signed: Vec<SignedEvent>) -> Result<Taken, Error> {
-    take_in(db, from, signed, true).await
+    take_in(db, from, signed, true, &Permit::default()).await
 }
 
-async fn take_in(db: &Db, from: &SpiffeId, signed: Vec<SignedEvent>, live_only: bool) -> Result<Taken, Error> {
+async fn take_in(
+    db: &Db,
+    from: &SpiffeId,
+    signed: Vec<SignedEvent>,
+    live_only: bool,
+    by: &Permit,
+) -> Result<Taken, Error> {
     let me = db.author().id.clone();
     let run = Run::read(signed, from, &me, live_only)?;
     let keys = run.verify(db).await?;
@@ -77,10 +89,12 @@ async fn take_in(db: &Db, from: &SpiffeId, signed: Vec<SignedEvent>, live_only: 
         return own(db, run).await;
     }
     let (again, same_keys) = (run.clone(), keys.clone());
-    match db.receive(move |tx| Box::pin(async move { run.take(tx, &keys, apply).await })).await {
+    let (by, by_again) = (by.clone(), by.clone());
+    match db.receive(move |tx| Box::pin(async move { run.take(tx, &keys, apply, &by).await })).await {
         // One event that the database refuses must not hold up the rest: this time each has a savepoint of its own.
         Err(Error::Storage(error)) if error.is_refusal() => {
-            db.receive(move |tx| Box::pin(async move { again.take(tx, &same_keys, apply_guarded).await })).await
+            db.receive(move |tx| Box::pin(async move { again.take(tx, &same_keys, apply_guarded, &by_again).await }))
+                .await
         }
         taken => taken,
     }
@@ -185,7 +199,7 @@ impl Run {
         }
     }
 
-    async fn take(self, tx: &mut Tx, keys: &Keys, merge: Merge) -> Result<Taken, Error> {
+    async fn take(self, tx: &mut Tx, keys: &Keys, merge: Merge, by: &Permit) -> Result<Taken, Error> {
         let mut stream = streams::find_or_make(tx, self.key.0, &self.key.1).await?;
         let new: Vec<&Event> = self.events.iter().filter(|event| event.header.seq > stream.head).collect();
         let Some(first) = new.first() else {
@@ -210,6 +224,7 @@ impl Run {
             let merge = if before.is_some_and(|before| event.header.hlc <= before) { set_back } else { merge };
             before = before.max(Some(event.header.hlc));
             one(tx, &mut stream, event, &certified.id, merge).await?;
+            note(tx, event, by).await?;
         }
         streams::advance(tx, &stream).await?;
         if has_gaps {
@@ -217,6 +232,17 @@ impl Run {
         }
         Ok(Taken { new: new.len(), ..Taken::nothing(self.key, stream.head) })
     }
+}
+
+/// Writes down what was said, and about whom.
+async fn note(tx: &mut Tx, event: &Event, by: &Permit) -> Result<(), storage::Error> {
+    if by.trail.is_none() {
+        return Ok(());
+    }
+    let header = &event.header;
+    tx.about.detail = Some(header.kind.clone());
+    tx.about.target = (header.subject != 0).then(|| format!("user:{}", header.subject));
+    audit::done(tx, by).await
 }
 
 /// Stands in for merging an event that claims to be older than the one before it: only a stolen key or a broken clock

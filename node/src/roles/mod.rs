@@ -52,6 +52,8 @@ pub async fn assign(tx: &mut Tx, new: &NewAssignment) -> Result<Uuid, journal::E
         hub: Vec::new(),
     };
     journal::emit(tx, &Audience::Everyone, &message).await?;
+    tx.about.is("user", new.user);
+    tx.about.says(&format!("gave {} at {}", word(new.role), message.scope));
     Ok(assignment)
 }
 
@@ -70,6 +72,8 @@ pub async fn revoke(tx: &mut Tx, assignment: Uuid, place: &Place, by: i64) -> Re
         revoked_by: by,
     };
     journal::emit(tx, &Audience::Everyone, &message).await?;
+    tx.about.is("user", message.user);
+    tx.about.says(&format!("took role {assignment} at {}", message.scope));
     Ok(true)
 }
 

@@ -2,6 +2,7 @@
 //! shop nouns.
 
 pub mod access;
+mod audit;
 mod gauges;
 mod nodes;
 mod observe;
@@ -16,6 +17,7 @@ use codepop_proto::{
     accounts::{
         accounts_service_server::AccountsServiceServer, administration_service_server::AdministrationServiceServer,
     },
+    audit::audit_service_server::AuditServiceServer,
     catalog::catalog_service_server::CatalogServiceServer,
     dashboards::{
         chain_service_server::ChainServiceServer, regions_service_server::RegionsServiceServer,
@@ -45,6 +47,7 @@ use self::access::{Authenticator, Gate, GateLayer};
 use crate::{
     accounts::{self, Accounts},
     app::{App, Dial},
+    audit::Refusals,
     auth::Session,
     catalog::CatalogRpc,
     dashboards::{
@@ -112,7 +115,8 @@ pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) ->
     let authenticator = Arc::new(ByAccounts(app.clone()));
     let accounts = Accounts::new(app.clone());
     let links = dialler.links.clone();
-    let gate = Gate { authenticator, links: links.clone(), me: Arc::new(app.author().id.clone()) };
+    let refusals = Refusals::start(app.db.clone(), stop.clone());
+    let gate = Gate { authenticator, links: links.clone(), me: Arc::new(app.author().id.clone()), refusals };
     let (health, health_service) = tonic_health::server::health_reporter();
     tokio::spawn(report_health(app.clone(), health));
     tokio::spawn(gauges::keep(app.clone(), links.clone(), stop.clone()));
@@ -148,6 +152,7 @@ pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) ->
             display_name
         ))))
         .add_service(limited!(OperatorServiceServer::new(operator::OperatorRpc::new(app.clone(), accounts.clone()))))
+        .add_service(limited!(AuditServiceServer::new(audit::AuditRpc::new(app.clone()))))
         .add_service(limited!(AdministrationServiceServer::new(accounts.clone())))
         .add_service(limited!(AccountsServiceServer::new(accounts)))
         .add_service(limited!(StoresServiceServer::new(StoresRpc::new(
@@ -203,6 +208,10 @@ struct ByAccounts(App);
 impl Authenticator for ByAccounts {
     fn authenticate<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Session, Failure>> {
         Box::pin(accounts::authenticate(&self.0, token))
+    }
+
+    fn whose<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Option<i64>> {
+        Box::pin(accounts::whose(&self.0, token))
     }
 
     fn begin_guest(&self) -> Result<(uuid::Uuid, String), Failure> {

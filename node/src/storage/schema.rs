@@ -719,6 +719,28 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// Who did what. Local; entries are only added.
+    audit_entries (id) {
+        id -> BigInt,
+        at -> Moment,
+        user_id -> Nullable<BigInt>,
+        caller_kind -> Text,
+        caller -> Uid,
+        client -> Nullable<Text>,
+        action -> Text,
+        permission -> Text,
+        place -> Text,
+        target -> Nullable<Text>,
+        detail -> Nullable<Text>,
+        outcome -> Text,
+        repeated -> Integer,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     streams,
     events,
@@ -762,4 +784,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     reported_days,
     machines,
     machine_log,
+    audit_entries,
 );
