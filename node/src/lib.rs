@@ -28,6 +28,7 @@ pub mod receipts;
 pub mod replication;
 pub mod roles;
 pub mod server;
+pub mod staff;
 pub mod storage;
 pub mod stores;
 pub mod support;

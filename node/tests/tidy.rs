@@ -27,6 +27,7 @@ const LAYERS: &[&[&str]] = &[
     &["stores"],
     &["roles"],
     &["accounts"],
+    &["staff"],
     &["catalog"],
     &["preferences"],
     &["notifications"],

@@ -39,6 +39,8 @@ pub enum Command {
     Pki(PkiCommand),
     /// Give a user a role for the whole chain (needs the operator's key)
     Grant(GrantArgs),
+    /// Take a role for the whole chain from a user (needs the operator's key)
+    Revoke(RevokeArgs),
 }
 
 /// The commands of the authority.
@@ -133,6 +135,9 @@ pub struct RunArgs {
     /// Milliseconds of silence after which a peer counts as down, 100 to 120000
     #[arg(long, env = "PEER_DOWN_AFTER_MS", value_name = "MS", default_value = defaults::DOWN)]
     pub peer_down_after_ms: String,
+    /// Seconds for which roles for regions and the chain hold without word from a hub, 1 to 3600
+    #[arg(long, env = "NODE_HUB_SILENCE_MAX", value_name = "SECONDS", default_value = defaults::HUB_SILENCE)]
+    pub hub_silence_max: String,
     /// How customers pay.
     #[command(flatten)]
     pub payments: PaymentArgs,
@@ -275,6 +280,20 @@ pub struct GrantArgs {
     #[arg(long, value_name = "ADDRESS", default_value = "")]
     pub email: String,
     /// The role to give: super_admin
+    #[arg(long, value_name = "ROLE", default_value = "super_admin")]
+    pub role: String,
+}
+
+/// Options of `revoke`.
+#[derive(Args, Debug)]
+pub struct RevokeArgs {
+    /// Whom to ask: a hub.
+    #[command(flatten)]
+    pub client: ClientArgs,
+    /// Number of the user
+    #[arg(long, value_name = "NUMBER")]
+    pub user: String,
+    /// The role to take: super_admin
     #[arg(long, value_name = "ROLE", default_value = "super_admin")]
     pub role: String,
 }

@@ -9,7 +9,9 @@ use super::{
     cli::ImportLegacyArgs,
     init::GivenIdentity,
     mail, payments,
-    setting::{API_URL, DATABASE, DOWN, HEARTBEAT, HUBS, LEGACY, LISTEN, LOG, METRICS, ROBOT, ROBOT_SPEED, Values},
+    setting::{
+        API_URL, DATABASE, DOWN, HEARTBEAT, HUB_SILENCE, HUBS, LEGACY, LISTEN, LOG, METRICS, ROBOT, ROBOT_SPEED, Values,
+    },
     values,
 };
 use crate::{
@@ -25,6 +27,10 @@ const HEARTBEAT_RANGE: std::ops::RangeInclusive<u64> = 50..=60_000;
 
 /// Times after which a peer counts as down, in milliseconds. Never more than two minutes, as the plan has it (Task 0.3).
 const DOWN_RANGE: std::ops::RangeInclusive<u64> = 100..=120_000;
+
+/// How long roles for regions and the chain may hold without word from a hub, in seconds. The setting can only shorten it:
+/// a longer silence would let a cut-off store believe for days what was revoked long ago.
+const HUB_SILENCE_RANGE: std::ops::RangeInclusive<u64> = 1..=3_600;
 
 /// Factors of the robot's speed that are allowed: at the highest, a drink takes some ten milliseconds.
 const SPEED_RANGE: std::ops::RangeInclusive<u32> = 1..=10_000;
@@ -56,6 +62,8 @@ pub struct RunConfig {
     pub heartbeat_interval: Duration,
     /// Silence after which a peer counts as down.
     pub peer_down_after: Duration,
+    /// How long roles for regions and the chain hold without word from a hub.
+    pub hub_silence_max: Duration,
     /// Who makes the drinks.
     pub robot: Robot,
     /// How customers pay.
@@ -110,6 +118,7 @@ impl RunConfig {
             log_format,
             heartbeat_interval,
             peer_down_after,
+            hub_silence_max: hub_silence(values)?,
             payments,
             robot: robot(values)?,
             mail: mail::read(values)?,
@@ -195,6 +204,14 @@ fn times(values: &Values<'_>) -> Result<(Duration, Duration), Refused> {
         return Err(values.refuse(DOWN, &text, "must be at least twice the heartbeat interval"));
     }
     Ok((heartbeat, down))
+}
+
+fn hub_silence(values: &Values<'_>) -> Result<Duration, Refused> {
+    values.require(HUB_SILENCE, |text| {
+        let seconds = text.parse().ok().filter(|seconds| HUB_SILENCE_RANGE.contains(seconds));
+        let (least, most) = (HUB_SILENCE_RANGE.start(), HUB_SILENCE_RANGE.end());
+        seconds.map(Duration::from_secs).ok_or_else(|| format!("must be a whole number from {least} to {most}"))
+    })
 }
 
 fn robot(values: &Values<'_>) -> Result<Robot, Refused> {

@@ -74,6 +74,7 @@ settings! {
     LOG = "log_format", "--log-format", "LOG_FORMAT", "text";
     HEARTBEAT = "heartbeat_interval_ms", "--heartbeat-interval-ms", "HEARTBEAT_INTERVAL_MS", "2000";
     DOWN = "peer_down_after_ms", "--peer-down-after-ms", "PEER_DOWN_AFTER_MS", "6000";
+    HUB_SILENCE = "hub_silence_max", "--hub-silence-max", "NODE_HUB_SILENCE_MAX", "3600";
     LEGACY = "from", "--from", "LEGACY_DATABASE_URL", "";
     PROVIDER = "payment_provider", "--payment-provider", "PAYMENT_PROVIDER", "simulated";
     STRIPE_SECRET = "stripe_secret_key", "--stripe-secret-key", "STRIPE_SECRET_KEY", "";

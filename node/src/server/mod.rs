@@ -27,6 +27,8 @@ use codepop_proto::{
     payments::{payments_service_server::PaymentsServiceServer, revenue_service_server::RevenueServiceServer},
     preferences::preferences_service_server::PreferencesServiceServer,
     receipts::receipts_service_server::ReceiptsServiceServer,
+    roles::roles_service_server::RolesServiceServer,
+    staff::staff_service_server::StaffServiceServer,
     stores::stores_service_server::StoresServiceServer,
     support::support_service_server::SupportServiceServer,
 };
@@ -37,7 +39,7 @@ use tonic::transport::Server;
 
 use self::access::{Authenticator, Gate, GateLayer};
 use crate::{
-    accounts::{self, Accounts},
+    accounts::{self, Accounts, Known},
     app::App,
     auth::Session,
     catalog::CatalogRpc,
@@ -49,6 +51,8 @@ use crate::{
     preferences::PreferencesRpc,
     receipts::{Receipts, ReceiptsRpc},
     replication::{peer::Dialler, rpc::MeshRpc},
+    roles::RolesRpc,
+    staff::StaffRpc,
     stores::StoresRpc,
     support::SupportRpc,
 };
@@ -90,15 +94,17 @@ pub struct Parts {
     pub created_at: DateTime<Utc>,
     /// Its name for people.
     pub display_name: String,
+    /// How long roles for regions and the chain hold without word from a hub.
+    pub hub_silence_max: Duration,
 }
 
 /// Serves until stopped; requests under way are finished.
 pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) -> anyhow::Result<()> {
-    let Parts { app, dialler, payments, orders, receipts, created_at, display_name } = parts;
+    let Parts { app, dialler, payments, orders, receipts, created_at, display_name, hub_silence_max } = parts;
     let authenticator = Arc::new(ByAccounts(app.clone()));
     let accounts = Accounts::new(app.clone());
     let links = dialler.links.clone();
-    let gate = Gate { authenticator, links: links.clone(), me: Arc::new(app.author().id.clone()) };
+    let gate = Gate { authenticator, links: links.clone(), me: Arc::new(app.author().id.clone()), hub_silence_max };
     let (health, health_service) = tonic_health::server::health_reporter();
     tokio::spawn(report_health(app.clone(), health));
     tokio::spawn(gauges::keep(app.clone(), links.clone(), stop.clone()));
@@ -135,6 +141,8 @@ pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) ->
         ))))
         .add_service(limited!(OperatorServiceServer::new(operator::OperatorRpc::new(app.clone(), accounts.clone()))))
         .add_service(limited!(AdministrationServiceServer::new(accounts.clone())))
+        .add_service(limited!(RolesServiceServer::new(RolesRpc::new(app.clone(), Arc::new(Known)))))
+        .add_service(limited!(StaffServiceServer::new(StaffRpc::new(app.clone(), accounts.clone()))))
         .add_service(limited!(AccountsServiceServer::new(accounts)))
         .add_service(limited!(StoresServiceServer::new(StoresRpc::new(
             app.clone(),

@@ -142,6 +142,22 @@ pub async fn described(tx: &mut Tx, id: Uuid) -> Result<Option<Store>, storage::
     store::store(tx, id).await
 }
 
+/// One region as its hub describes it.
+///
+/// # Errors
+/// The database failed.
+pub async fn region(tx: &mut Tx, code: &str) -> Result<Option<Region>, storage::Error> {
+    store::region(tx, code).await
+}
+
+/// The supply hubs of a region: one, but while it is being replaced.
+///
+/// # Errors
+/// The database failed.
+pub async fn hubs_of_region(tx: &mut Tx, code: &str) -> Result<Vec<Hub>, storage::Error> {
+    store::hubs_of(tx, vec![code.to_owned()]).await
+}
+
 /// Finds region and hub of stores.
 async fn complete(tx: &mut Tx, stores: Vec<(Option<f64>, Store)>) -> Result<Vec<Found>, storage::Error> {
     let mut codes: Vec<String> = stores.iter().map(|(_, store)| store.region.clone()).collect();
