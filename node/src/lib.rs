@@ -32,6 +32,7 @@ pub mod replication;
 pub mod reports;
 pub mod roles;
 pub mod server;
+pub mod staff;
 pub mod storage;
 pub mod stores;
 pub mod support;

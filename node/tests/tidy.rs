@@ -28,6 +28,7 @@ const LAYERS: &[&[&str]] = &[
     &["stores"],
     &["roles"],
     &["accounts"],
+    &["staff"],
     &["catalog"],
     &["preferences"],
     &["notifications"],

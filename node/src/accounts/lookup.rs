@@ -1,12 +1,32 @@
 //! What other parts of the node ask about accounts.
 
+use futures::future::BoxFuture;
+
 use super::store;
 use crate::{
     app::Lookup,
     auth::Grant,
-    roles,
+    roles::{self, People},
     storage::{self, Tx},
 };
+
+/// Tells the roles who is there.
+#[derive(Clone, Copy, Debug)]
+pub struct Known;
+
+impl People for Known {
+    fn is_there<'a>(&'a self, tx: &'a mut Tx, user: i64) -> BoxFuture<'a, Result<bool, storage::Error>> {
+        Box::pin(async move { Ok(store::user(tx, user).await?.is_some_and(|row| row.is_there())) })
+    }
+}
+
+/// Whether a user is there and may use the account.
+///
+/// # Errors
+/// The database failed.
+pub async fn is_active(tx: &mut Tx, user: i64) -> Result<bool, storage::Error> {
+    Ok(store::user(tx, user).await?.is_some_and(|row| row.is_there() && !row.disabled))
+}
 
 /// The numbers of the accounts that a lookup means, the earliest claims first: those whose events answer a peer's question.
 /// Deleted accounts are among them when asked for by number: that they are deleted is the answer.

@@ -33,6 +33,7 @@ use crate::{
     },
     reports,
     server::{self, Parts},
+    staff,
     storage::{self, Db, Location},
     stores,
 };
@@ -127,8 +128,8 @@ pub(super) async fn run(config: RunConfig) -> Result<()> {
     tokio::spawn(orders::robot::run(orders.clone(), stop.clone()));
     let created_at = settings.created_at;
     let receipts = Receipts::start(app.clone(), config.mail, &config.data_dir, stop.clone());
-    let display_name = config.display_name.clone();
-    let parts = Parts { created_at, display_name, dialler, dial, payments, orders, receipts, app };
+    let (display_name, hub_silence_max) = (config.display_name.clone(), config.hub_silence_max);
+    let parts = Parts { created_at, display_name, hub_silence_max, dialler, dial, payments, orders, receipts, app };
     let serving = server::serve(parts, incoming, stop.clone());
     tokio::select! {
         served = serving => served,
@@ -239,6 +240,9 @@ async fn forget_expired(db: Db, stop: CancellationToken) {
         }
         if let Err(error) = db.receive(|tx| Box::pin(notifications::forget_old(tx))).await {
             tracing::warn!(error = %error, "old notices could not be dropped");
+        }
+        if let Err(error) = db.receive(|tx| Box::pin(staff::forget_old(tx))).await {
+            tracing::warn!(error = %error, "old invitations could not be dropped");
         }
         if let Err(error) = forget_answers(&db).await {
             tracing::warn!(error = %error, "old answers to idempotency keys could not be dropped");

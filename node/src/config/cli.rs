@@ -39,6 +39,8 @@ pub enum Command {
     Pki(PkiCommand),
     /// Give a user a role for the whole chain (needs the operator's key)
     Grant(GrantArgs),
+    /// Take a role for the whole chain from a user (needs the operator's key)
+    Revoke(RevokeArgs),
 }
 
 /// The commands of the authority.
@@ -140,6 +142,9 @@ pub struct RunArgs {
     /// Bytes of superseded events that are kept at the most, 1048576 to 1099511627776
     #[arg(long, env = "NODE_JOURNAL_BYTES", value_name = "BYTES", default_value = defaults::JOURNAL_BYTES)]
     pub journal_bytes: String,
+    /// Seconds for which roles for regions and the chain hold without word from a hub, 1 to 3600
+    #[arg(long, env = "NODE_HUB_SILENCE_MAX", value_name = "SECONDS", default_value = defaults::HUB_SILENCE)]
+    pub hub_silence_max: String,
     /// How customers pay.
     #[command(flatten)]
     pub payments: PaymentArgs,
@@ -285,6 +290,20 @@ pub struct GrantArgs {
     #[arg(long, value_name = "ADDRESS", default_value = "")]
     pub email: String,
     /// The role to give: super_admin
+    #[arg(long, value_name = "ROLE", default_value = "super_admin")]
+    pub role: String,
+}
+
+/// Options of `revoke`.
+#[derive(Args, Debug)]
+pub struct RevokeArgs {
+    /// Whom to ask: a hub.
+    #[command(flatten)]
+    pub client: ClientArgs,
+    /// Number of the user
+    #[arg(long, value_name = "NUMBER")]
+    pub user: String,
+    /// The role to take: super_admin
     #[arg(long, value_name = "ROLE", default_value = "super_admin")]
     pub role: String,
 }

@@ -13,7 +13,7 @@ mod run;
 mod setting;
 pub mod values;
 
-pub use client::{ClientConfig, DiscoverConfig, GrantConfig, GrantTo};
+pub use client::{ClientConfig, DiscoverConfig, GrantConfig, GrantTo, RevokeConfig};
 pub use init::{GivenIdentity, InitConfig};
 pub use run::{ImportConfig, MigrateConfig, RunConfig};
 pub use setting::Refused;
@@ -50,6 +50,8 @@ pub enum Action {
     PkiIssue(Issue),
     /// Give a role as the operator.
     Grant(GrantConfig),
+    /// Take a role as the operator.
+    Revoke(RevokeConfig),
 }
 
 /// Why there is nothing to do.
@@ -97,6 +99,7 @@ fn action(command: Command, matches: &ArgMatches) -> Result<Action, Refused> {
             out: args.out,
         }),
         Command::Grant(args) => Action::Grant(GrantConfig::read(&values, &args)?),
+        Command::Revoke(args) => Action::Revoke(RevokeConfig::read(&values, &args)?),
     })
 }
 

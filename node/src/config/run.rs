@@ -10,8 +10,8 @@ use super::{
     init::GivenIdentity,
     mail, payments,
     setting::{
-        API_URL, DATABASE, DOWN, HEARTBEAT, HUBS, JOURNAL_BYTES, JOURNAL_KEEP, LEGACY, LISTEN, LOG, METRICS, REPORT, ROBOT,
-        ROBOT_SPEED, Values,
+        API_URL, DATABASE, DOWN, HEARTBEAT, HUB_SILENCE, HUBS, JOURNAL_BYTES, JOURNAL_KEEP, LEGACY, LISTEN, LOG,
+        METRICS, REPORT, ROBOT, ROBOT_SPEED, Values,
     },
     values,
 };
@@ -35,6 +35,10 @@ const KEEP_RANGE: std::ops::RangeInclusive<u64> = 1..=365 * 24 * 60 * 60;
 
 /// Bytes of superseded events that may be kept: from one batch to a terabyte.
 const JOURNAL_BYTES_RANGE: std::ops::RangeInclusive<u64> = 1_048_576..=1_099_511_627_776;
+
+/// How long roles for regions and the chain may hold without word from a hub, in seconds. The setting can only shorten it:
+/// a longer silence would let a cut-off store believe for days what was revoked long ago.
+const HUB_SILENCE_RANGE: std::ops::RangeInclusive<u64> = 1..=3_600;
 
 /// Factors of the robot's speed that are allowed: at the highest, a drink takes some ten milliseconds.
 const SPEED_RANGE: std::ops::RangeInclusive<u64> = 1..=10_000;
@@ -71,6 +75,8 @@ pub struct RunConfig {
     pub peer_down_after: Duration,
     /// How much of what was superseded is kept.
     pub keep: Keep,
+    /// How long roles for regions and the chain hold without word from a hub.
+    pub hub_silence_max: Duration,
     /// Who makes the drinks.
     pub robot: Robot,
     /// Time between two reports of a store at the least.
@@ -128,6 +134,7 @@ impl RunConfig {
             heartbeat_interval,
             peer_down_after,
             keep: keep(values)?,
+            hub_silence_max: hub_silence(values)?,
             payments,
             robot: robot(values)?,
             report_every: report_every(values)?,
@@ -214,6 +221,14 @@ fn times(values: &Values<'_>) -> Result<(Duration, Duration), Refused> {
         return Err(values.refuse(DOWN, &text, "must be at least twice the heartbeat interval"));
     }
     Ok((heartbeat, down))
+}
+
+fn hub_silence(values: &Values<'_>) -> Result<Duration, Refused> {
+    values.require(HUB_SILENCE, |text| {
+        let seconds = text.parse().ok().filter(|seconds| HUB_SILENCE_RANGE.contains(seconds));
+        let (least, most) = (HUB_SILENCE_RANGE.start(), HUB_SILENCE_RANGE.end());
+        seconds.map(Duration::from_secs).ok_or_else(|| format!("must be a whole number from {least} to {most}"))
+    })
 }
 
 fn robot(values: &Values<'_>) -> Result<Robot, Refused> {

@@ -76,6 +76,7 @@ settings! {
     JOURNAL_BYTES = "journal_bytes", "--journal-bytes", "NODE_JOURNAL_BYTES", "268435456";
     HEARTBEAT = "heartbeat_interval_ms", "--heartbeat-interval-ms", "HEARTBEAT_INTERVAL_MS", "2000";
     DOWN = "peer_down_after_ms", "--peer-down-after-ms", "PEER_DOWN_AFTER_MS", "6000";
+    HUB_SILENCE = "hub_silence_max", "--hub-silence-max", "NODE_HUB_SILENCE_MAX", "3600";
     LEGACY = "from", "--from", "LEGACY_DATABASE_URL", "";
     PROVIDER = "payment_provider", "--payment-provider", "PAYMENT_PROVIDER", "simulated";
     STRIPE_SECRET = "stripe_secret_key", "--stripe-secret-key", "STRIPE_SECRET_KEY", "";

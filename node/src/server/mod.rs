@@ -35,6 +35,8 @@ use codepop_proto::{
     preferences::preferences_service_server::PreferencesServiceServer,
     receipts::receipts_service_server::ReceiptsServiceServer,
     reports::reports_service_server::ReportsServiceServer,
+    roles::roles_service_server::RolesServiceServer,
+    staff::staff_service_server::StaffServiceServer,
     stores::stores_service_server::StoresServiceServer,
     support::support_service_server::SupportServiceServer,
 };
@@ -45,7 +47,7 @@ use tonic::transport::Server;
 
 use self::access::{Authenticator, Gate, GateLayer};
 use crate::{
-    accounts::{self, Accounts},
+    accounts::{self, Accounts, Known},
     app::{App, Dial},
     audit::Refusals,
     auth::Session,
@@ -64,6 +66,8 @@ use crate::{
     receipts::{Receipts, ReceiptsRpc},
     replication::{peer::Dialler, rpc::MeshRpc},
     reports::ReportsRpc,
+    roles::RolesRpc,
+    staff::StaffRpc,
     stores::StoresRpc,
     support::SupportRpc,
 };
@@ -107,16 +111,19 @@ pub struct Parts {
     pub created_at: DateTime<Utc>,
     /// Its name for people.
     pub display_name: String,
+    /// How long roles for regions and the chain hold without word from a hub.
+    pub hub_silence_max: Duration,
 }
 
 /// Serves until stopped; requests under way are finished.
 pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) -> anyhow::Result<()> {
-    let Parts { app, dialler, dial, payments, orders, receipts, created_at, display_name } = parts;
+    let Parts { app, dialler, dial, payments, orders, receipts, created_at, display_name, hub_silence_max } = parts;
     let authenticator = Arc::new(ByAccounts(app.clone()));
     let accounts = Accounts::new(app.clone());
     let links = dialler.links.clone();
     let refusals = Refusals::start(app.db.clone(), stop.clone());
-    let gate = Gate { authenticator, links: links.clone(), me: Arc::new(app.author().id.clone()), refusals };
+    let me = Arc::new(app.author().id.clone());
+    let gate = Gate { authenticator, links: links.clone(), me, refusals, hub_silence_max };
     let (health, health_service) = tonic_health::server::health_reporter();
     tokio::spawn(report_health(app.clone(), health));
     tokio::spawn(gauges::keep(app.clone(), links.clone(), stop.clone()));
@@ -154,6 +161,8 @@ pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) ->
         .add_service(limited!(OperatorServiceServer::new(operator::OperatorRpc::new(app.clone(), accounts.clone()))))
         .add_service(limited!(AuditServiceServer::new(audit::AuditRpc::new(app.clone()))))
         .add_service(limited!(AdministrationServiceServer::new(accounts.clone())))
+        .add_service(limited!(RolesServiceServer::new(RolesRpc::new(app.clone(), Arc::new(Known)))))
+        .add_service(limited!(StaffServiceServer::new(StaffRpc::new(app.clone(), accounts.clone()))))
         .add_service(limited!(AccountsServiceServer::new(accounts)))
         .add_service(limited!(StoresServiceServer::new(StoresRpc::new(
             app.clone(),

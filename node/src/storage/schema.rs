@@ -127,6 +127,8 @@ diesel::table! {
         deleted -> Bool,
         created_at -> Moment,
         clocks -> Binary,
+        hold -> SmallInt,
+        hold_reason -> Text,
     }
 }
 
@@ -169,6 +171,7 @@ diesel::table! {
         assigned_at -> Moment,
         revoked -> Bool,
         clocks -> Binary,
+        hub -> Nullable<Uid>,
     }
 }
 
@@ -741,6 +744,26 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// Invitations made at this node. Local.
+    staff_invitations (id) {
+        id -> BigInt,
+        role -> SmallInt,
+        scope -> Text,
+        hub -> Nullable<Uid>,
+        code_hash -> Binary,
+        email -> Text,
+        state -> SmallInt,
+        invited_by -> BigInt,
+        invited_at -> Moment,
+        expires_at -> Moment,
+        user_id -> Nullable<BigInt>,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     streams,
     events,
@@ -785,4 +808,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     machines,
     machine_log,
     audit_entries,
+    staff_invitations,
 );
