@@ -27,6 +27,7 @@ pub mod preferences;
 pub mod receipts;
 pub mod replication;
 pub mod roles;
+pub mod seed;
 pub mod server;
 pub mod storage;
 pub mod stores;

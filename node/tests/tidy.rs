@@ -37,6 +37,7 @@ const LAYERS: &[&[&str]] = &[
     &["receipts"],
     &["support"],
     &["legacy"],
+    &["seed"],
     &["replication"],
     &["server"],
     &["authority"],

@@ -38,3 +38,12 @@ pub async fn email(tx: &mut Tx, user: i64) -> Result<Option<String>, storage::Er
     let row = store::user(tx, user).await?.filter(store::User::is_there);
     Ok(row.map(|row| row.email).filter(|email| !email.is_empty()))
 }
+
+/// The name of a user who is there, as it was claimed.
+///
+/// # Errors
+/// The database failed.
+pub async fn username(tx: &mut Tx, user: i64) -> Result<Option<String>, storage::Error> {
+    let row = store::user(tx, user).await?.filter(store::User::is_there);
+    Ok(row.map(|row| row.username))
+}

@@ -7,6 +7,7 @@ mod init;
 mod migrate;
 mod pki;
 mod run;
+mod seed;
 
 use anyhow::Result;
 
@@ -28,6 +29,7 @@ pub async fn perform(action: Action) -> Result<()> {
         Action::Migrate(config) => migrate::migrate(&config).await,
         Action::ImportLegacy(config) => import_legacy::import_legacy(config).await,
         Action::Grant(config) => grant::grant(&config).await,
+        Action::Seed(config) => seed::seed(config).await,
     }
 }
 
