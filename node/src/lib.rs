@@ -31,6 +31,7 @@ pub mod receipts;
 pub mod replication;
 pub mod reports;
 pub mod roles;
+pub mod seed;
 pub mod server;
 pub mod staff;
 pub mod storage;

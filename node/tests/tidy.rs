@@ -42,6 +42,7 @@ const LAYERS: &[&[&str]] = &[
     &["reports"],
     &["dashboards"],
     &["legacy"],
+    &["seed"],
     &["replication"],
     &["server"],
     &["authority"],

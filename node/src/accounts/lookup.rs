@@ -79,3 +79,12 @@ pub async fn grants(tx: &mut Tx, user: i64) -> Result<Option<Vec<Grant>>, storag
 pub async fn count(tx: &mut Tx) -> Result<i64, storage::Error> {
     store::count(tx).await
 }
+
+/// The name of a user who is there, as it was claimed.
+///
+/// # Errors
+/// The database failed.
+pub async fn username(tx: &mut Tx, user: i64) -> Result<Option<String>, storage::Error> {
+    let row = store::user(tx, user).await?.filter(store::User::is_there);
+    Ok(row.map(|row| row.username))
+}

@@ -1,12 +1,15 @@
 //! What every feature is handed: the doors to the database, who this node is, and how to fetch an account or a drink from peers.
-//! No globals. [`edge`] is for reading requests, [`once`] for those sent twice, [`canonical`] for digests of rows.
+//! No globals. [`edge`] is for reading requests, [`once`] for those sent twice, [`canonical`] for digests of rows,
+//! [`Progress`] for long commands.
 
 pub mod canonical;
 pub mod edge;
 pub mod once;
+mod progress;
 
 use std::sync::Arc;
 
+pub use self::progress::Progress;
 use chrono::{DateTime, Utc};
 use codepop_proto::catalog::UserDrinkSaved;
 use futures::future::BoxFuture;

@@ -41,6 +41,8 @@ pub enum Command {
     Grant(GrantArgs),
     /// Take a role for the whole chain from a user (needs the operator's key)
     Revoke(RevokeArgs),
+    /// Make a chain with test data in a folder: authority, nodes, people, stock, a month of orders. Safe to repeat
+    Seed(SeedArgs),
 }
 
 /// The commands of the authority.
@@ -340,4 +342,36 @@ pub struct PkiIssueArgs {
     /// Folder for node.pem and ca.pem; pki/ beside the request when left out
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+}
+
+/// Options of `seed`.
+#[derive(Args, Debug)]
+pub struct SeedArgs {
+    /// What to make: demo (a hub and three stores) or chain (seven hubs and their 50 stores)
+    #[arg(long, value_name = "PROFILE")]
+    pub profile: Option<String>,
+    /// The folder in which it is made; it must be empty, or not be there yet
+    #[arg(long, value_name = "DIR")]
+    pub dir: PathBuf,
+    /// Where chance begins: the same number gives the same people, orders and money
+    #[arg(long, value_name = "N", default_value = "1", allow_hyphen_values = true)]
+    pub seed: String,
+    /// Days of orders, 1 to 366
+    #[arg(long, value_name = "N", default_value = "30", allow_hyphen_values = true)]
+    pub days: String,
+    /// The last day of orders; the last one that is over in the whole chain when left out
+    #[arg(long, value_name = "DATE")]
+    pub until: Option<String>,
+    /// Remove first what an earlier run made in the folder; without --profile, only that
+    #[arg(long)]
+    pub clear: bool,
+    /// Port of the gateway; the nodes take those after it (otherwise 8000, and 7100 and up)
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub port_base: Option<String>,
+    /// Also write the data as CSV files, with templates, into this folder
+    #[arg(long, value_name = "DIR")]
+    pub csv: Option<PathBuf>,
+    /// File with the password of all accounts on its first line; a random one is made when left out
+    #[arg(long, value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
 }

@@ -172,6 +172,21 @@ pub async fn drinks_of(tx: &mut Tx, order: i64) -> Result<Vec<OrderDrink>, stora
     Ok(store::drinks_of(tx, &[order]).await?.remove(&order).unwrap_or_default())
 }
 
+/// All orders above a number, by number, with their drinks: a page of them, for who reads all.
+///
+/// # Errors
+/// The database failed.
+pub async fn page(tx: &mut Tx, after: i64, limit: i64) -> Result<Vec<(Order, Vec<OrderDrink>)>, storage::Error> {
+    let orders = store::after(tx, after, limit).await?;
+    let ids: Vec<i64> = orders.iter().map(|order| order.id).collect();
+    let mut drinks = store::drinks_of(tx, &ids).await?;
+    let with_drinks = |order: Order| {
+        let own = drinks.remove(&order.id).unwrap_or_default();
+        (order, own)
+    };
+    Ok(orders.into_iter().map(with_drinks).collect())
+}
+
 /// The drinks that were ordered last, whoever ordered them, newest orders first.
 ///
 /// # Errors
