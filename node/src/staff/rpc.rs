@@ -33,6 +33,11 @@ impl StaffRpc {
         Self { app, accounts }
     }
 
+    #[cfg(test)]
+    pub(super) fn accounts(&self) -> &Accounts {
+        &self.accounts
+    }
+
     /// Refuses a wrong code, as slowly as a wrong password.
     async fn check(&self, actor: &Actor, id: i64, code: &str) -> Result<Row, Failure> {
         let typed = code.to_owned();
