@@ -5,7 +5,8 @@ use futures::future::BoxFuture;
 use super::store;
 use crate::{
     app::Lookup,
-    roles::People,
+    auth::Grant,
+    roles::{self, People},
     storage::{self, Tx},
 };
 
@@ -58,4 +59,32 @@ pub async fn is_deleted(tx: &mut Tx, user: i64) -> Result<bool, storage::Error> 
 pub async fn email(tx: &mut Tx, user: i64) -> Result<Option<String>, storage::Error> {
     let row = store::user(tx, user).await?.filter(store::User::is_there);
     Ok(row.map(|row| row.email).filter(|email| !email.is_empty()))
+}
+
+/// The roles of a user in force here; `None` of who is not there, is disabled or deleted, for whom nobody may do anything.
+///
+/// # Errors
+/// The database failed.
+pub async fn grants(tx: &mut Tx, user: i64) -> Result<Option<Vec<Grant>>, storage::Error> {
+    match store::user(tx, user).await?.filter(|row| row.is_there() && !row.disabled) {
+        Some(row) => Ok(Some(roles::in_force(tx, row.id).await?)),
+        None => Ok(None),
+    }
+}
+
+/// How many accounts there are in the chain.
+///
+/// # Errors
+/// The database failed.
+pub async fn count(tx: &mut Tx) -> Result<i64, storage::Error> {
+    store::count(tx).await
+}
+
+/// The name of a user who is there, as it was claimed.
+///
+/// # Errors
+/// The database failed.
+pub async fn username(tx: &mut Tx, user: i64) -> Result<Option<String>, storage::Error> {
+    let row = store::user(tx, user).await?.filter(store::User::is_there);
+    Ok(row.map(|row| row.username))
 }

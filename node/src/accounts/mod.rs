@@ -10,6 +10,7 @@ mod authenticate;
 mod digest;
 mod error;
 mod events;
+mod figures;
 mod gate;
 mod hashing;
 mod import;
@@ -27,14 +28,15 @@ mod store;
 mod throttle;
 
 pub use self::{
-    authenticate::{authenticate, begin_guest},
+    authenticate::{authenticate, begin_guest, whose},
     digest::digest,
     error::Error,
+    figures::born_here,
     gate::FAILURE_TIME,
-    import::{Brought, bring, is_claimed, is_known, keep_session, knows_algorithm},
+    import::{Brought, bring, hash, is_claimed, is_known, keep_session, knows_algorithm},
     input::email as email_address,
     log_in::LoggedIn,
-    lookup::{Known, account_numbers, email, is_active, is_deleted},
+    lookup::{Known, account_numbers, count, email, grants, is_active, is_deleted, username},
     name::{NAME_MAX, NameKey, UserName},
     password::Password,
     profile::{Changes, Profile},

@@ -134,6 +134,7 @@ async fn free(tx: &mut Tx, key: &name::NameKey) -> Result<(), Error> {
 
 async fn insert(tx: &mut Tx, new: NewAccount, hash: String, hash_for: &Audience) -> Result<i64, Error> {
     let user = journal::next_number(tx, COUNTER).await?;
+    tx.about.is("user", user);
     let registered = UserRegistered {
         user,
         username: new.username.as_str().to_owned(),

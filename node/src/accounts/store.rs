@@ -74,7 +74,7 @@ impl User {
 }
 
 /// The registration time of who is not registered yet; no event sets it.
-fn unregistered() -> Time {
+pub(super) fn unregistered() -> Time {
     Time(DateTime::UNIX_EPOCH)
 }
 
@@ -308,4 +308,14 @@ pub(super) async fn ended_page(
         .load(conn)
         .await)?;
     Ok(rows.into_iter().map(|(user, session, expires_at)| (user, session.0, expires_at.0)).collect())
+}
+
+/// How many accounts are there.
+pub(super) async fn count(tx: &mut Tx) -> Result<i64, Error> {
+    Ok(on!(tx, conn => users::table
+        .filter(users::deleted.eq(false))
+        .filter(users::created_at.ne(unregistered()))
+        .count()
+        .get_result(conn)
+        .await)?)
 }

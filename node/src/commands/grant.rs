@@ -71,7 +71,8 @@ async fn create(node: &mut OperatorServiceClient<Channel>, to: &GrantTo) -> Resu
     Ok(made.user_id)
 }
 
-fn read_password(path: &Path) -> Result<String> {
+/// The first line of a file; `-` is standard input.
+pub(super) fn read_password(path: &Path) -> Result<String> {
     let mut line = String::new();
     if path == Path::new("-") {
         io::stdin().lock().take(PASSWORD_FILE_MAX).read_line(&mut line).context("read the password")?;

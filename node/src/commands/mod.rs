@@ -8,6 +8,7 @@ mod migrate;
 mod pki;
 mod revoke;
 mod run;
+mod seed;
 mod writer;
 
 use anyhow::Result;
@@ -31,6 +32,7 @@ pub async fn perform(action: Action) -> Result<()> {
         Action::ImportLegacy(config) => import_legacy::import_legacy(config).await,
         Action::Grant(config) => grant::grant(&config).await,
         Action::Revoke(config) => revoke::revoke(&config).await,
+        Action::Seed(config) => seed::seed(config).await,
     }
 }
 

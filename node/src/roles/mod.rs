@@ -67,6 +67,8 @@ pub async fn assign(tx: &mut Tx, new: &NewAssignment) -> Result<Uuid, journal::E
         hub: new.hub.map(|hub| hub.as_bytes().to_vec()).unwrap_or_default(),
     };
     journal::emit(tx, &Audience::Everyone, &message).await?;
+    tx.about.is("user", new.user);
+    tx.about.says(&format!("gave {} at {}", word(new.role), message.scope));
     Ok(assignment)
 }
 
@@ -85,6 +87,8 @@ pub async fn revoke(tx: &mut Tx, assignment: Uuid, place: &Place, by: i64) -> Re
         revoked_by: by,
     };
     journal::emit(tx, &Audience::Everyone, &message).await?;
+    tx.about.is("user", message.user);
+    tx.about.says(&format!("took role {assignment} at {}", message.scope));
     Ok(true)
 }
 

@@ -58,15 +58,17 @@ impl OperatorService for OperatorRpc {
         &self,
         request: Request<SubmitEventsRequest>,
     ) -> Result<Response<SubmitEventsResponse>, Status> {
-        let operator = Actor::of(&request)?.caller;
+        let actor = Actor::of(&request)?;
         let events = request.into_inner().events;
         if events.is_empty() || events.len() > EVENTS_MAX {
             return Err(Failure::invalid("events", "must be 1 to 100 events").into());
         }
-        let taken = accept::batch(&self.app.db, &operator, events).await.map_err(|error| match error {
-            accept::Error::Fault(why) => Failure::invalid("events", why),
-            accept::Error::Storage(error) => Failure::from(&error),
-        })?;
+        let taken = accept::batch_by(&self.app.db, &actor.caller, events, &actor.certified()).await.map_err(
+            |error| match error {
+                accept::Error::Fault(why) => Failure::invalid("events", why),
+                accept::Error::Storage(error) => Failure::from(&error),
+            },
+        )?;
         if taken.gap {
             let detail = "The events do not follow what this node has of the operator's stream; ask GetStream again.";
             return Err(Failure::new(Code::Conflict, detail).into());
@@ -93,7 +95,7 @@ impl OperatorService for OperatorRpc {
         &self,
         request: Request<CreateStaffAccountRequest>,
     ) -> Result<Response<CreateStaffAccountResponse>, Status> {
-        let permit = Actor::of(&request)?.public();
+        let permit = Actor::of(&request)?.certified();
         let new = NewAccount::try_from(request.into_inner())?;
         let username = new.username.as_str().to_owned();
         let user_id = self.accounts.create_staff(&permit, new).await?;

@@ -100,6 +100,13 @@ pub(super) struct Administrator {
     permit: Permit,
 }
 
+impl Administrator {
+    /// The same, about to do something to an account.
+    fn about(self, user: i64) -> Self {
+        Self { permit: self.permit.about("user", user), ..self }
+    }
+}
+
 impl Accounts {
     /// The caller, who must have the permission at this node.
     fn administrator(&self, actor: &Actor) -> Result<Administrator, Failure> {

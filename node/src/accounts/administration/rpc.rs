@@ -36,6 +36,7 @@ impl AdministrationService for Accounts {
     async fn edit_user(&self, request: Request<pb::EditUserRequest>) -> Result<Response<pb::EditUserResponse>, Status> {
         let by = self.administrator(&Actor::of(&request)?)?;
         let pb::EditUserRequest { user_id, edits } = request.into_inner();
+        let by = by.about(user_id);
         let edits = edits.ok_or_else(|| Failure::invalid("edits", "must be given"))?;
         let name = self.edit(by, user_id, wanted(edits)?).await?;
         Ok(Response::new(pb::EditUserResponse { message: format!("User {name} was changed.") }))
@@ -46,7 +47,8 @@ impl AdministrationService for Accounts {
         request: Request<pb::RemoveUserRequest>,
     ) -> Result<Response<pb::RemoveUserResponse>, Status> {
         let by = self.administrator(&Actor::of(&request)?)?;
-        let name = self.remove(by, request.into_inner().user_id).await?;
+        let user = request.into_inner().user_id;
+        let name = self.remove(by.about(user), user).await?;
         Ok(Response::new(pb::RemoveUserResponse { message: format!("User {name} was deleted.") }))
     }
 

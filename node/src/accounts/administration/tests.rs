@@ -25,7 +25,7 @@ async fn register(accounts: &Accounts, name: &str) -> crate::accounts::Registere
         email: String::new(),
         preferred_store: None,
     };
-    accounts.register(&Permit { user: None }, new).await.unwrap()
+    accounts.register(&Permit::default(), new).await.unwrap()
 }
 
 /// A request of a user with the roles in force.
