@@ -37,7 +37,7 @@ async fn inviter(node: &Node, rpc: &StaffRpc) -> i64 {
     let account =
         pb::AcceptInvitationRequest { username: "root".into(), password: PASSWORD.into(), ..Default::default() };
     let prepared = rpc.accounts().prepare_here(account.try_into().unwrap()).await.unwrap();
-    let permit = Permit { user: None };
+    let permit = Permit::plain(None);
     let user = node.app.write(&permit, |tx| Box::pin(prepared.insert(tx))).await;
     user.map_err(Failure::from).unwrap()
 }
