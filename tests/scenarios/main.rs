@@ -40,6 +40,7 @@ mod mesh;
 mod once;
 mod power_cuts;
 mod replication;
+mod roles;
 mod schedule;
 mod sessions;
 mod stores;

@@ -33,6 +33,11 @@ impl StaffRpc {
         Self { app, accounts }
     }
 
+    #[cfg(test)]
+    pub(super) fn accounts(&self) -> &Accounts {
+        &self.accounts
+    }
+
     /// Refuses a wrong code, as slowly as a wrong password.
     async fn check(&self, actor: &Actor, id: i64, code: &str) -> Result<Row, Failure> {
         let typed = code.to_owned();
@@ -63,7 +68,7 @@ impl StaffService for StaffRpc {
         let request = request.into_inner();
         let role = request.role_type();
         let target = Target::read(role, request.store_id, request.region_code, request.supply_hub_id)?;
-        let permit = actor.may(Permission::RolesAssign, &target.asked_at()?)?;
+        let permit = actor.may(Permission::RolesAssign, &target.asked_at()?)?.detail(roles::word(role));
         let mut problems = Problems::default();
         let email = problems.check("email", accounts::email_address(&request.email.unwrap_or_default()));
         problems.finish()?;
@@ -107,7 +112,7 @@ impl StaffService for StaffRpc {
         let found = found.map_err(|error| Failure::from(Error::from(error)))?;
         let named = found.and_then(|row| row.named()).ok_or_else(|| unknown(id))?;
         let place = if named.place == Place::Own { Place::Chain } else { named.place };
-        let permit = actor.may(Permission::RolesAssign, &place)?;
+        let permit = actor.may(Permission::RolesAssign, &place)?.about("invitation", id);
         let written = self.app.write(&permit, move |tx| Box::pin(super::withdraw(tx, id)));
         written.await.map_err(|error: Error| Failure::from(error))?;
         Ok(Response::new(pb::WithdrawInvitationResponse { status: "withdrawn".to_owned() }))
