@@ -36,6 +36,7 @@ mod links;
 mod mesh;
 mod once;
 mod power_cuts;
+mod regions;
 mod replication;
 mod schedule;
 mod sessions;
