@@ -6,6 +6,7 @@
 
 pub mod accounts;
 pub mod app;
+pub mod audit;
 pub mod auth;
 pub mod authority;
 pub mod catalog;
@@ -30,7 +31,9 @@ pub mod receipts;
 pub mod replication;
 pub mod reports;
 pub mod roles;
+pub mod seed;
 pub mod server;
+pub mod staff;
 pub mod storage;
 pub mod stores;
 pub mod support;

@@ -26,7 +26,10 @@ macro_rules! on_both {
 
 mod accounts;
 mod app;
+mod audit;
 mod cli;
+mod compaction;
+mod docs;
 mod drinks;
 mod favorites;
 mod foreign;

@@ -13,7 +13,7 @@ use futures::{FutureExt as _, future::BoxFuture};
 use sha2::Digest as _;
 
 use crate::{
-    accounts, catalog,
+    accounts, audit, catalog,
     journal::{Audience, Error, Event, Outcome, Replicated, Stamp, State},
     maintenance,
     mesh::registry,
@@ -31,6 +31,7 @@ const NEVER_HELD: &[&str] = &[
     "codepop.accounts.v1.SessionEnded",
     "codepop.accounts.v1.SessionsEnded",
     "codepop.accounts.v1.UserDeleted",
+    "codepop.accounts.v1.UserStatusChanged",
     "codepop.roles.v1.RoleRevoked",
 ];
 
@@ -87,11 +88,13 @@ table! {
     reports_pb::StoreFiguresReported,
 }
 
-/// Reactions to erased personal data: each noun drops its rows about deleted users.
+/// Reactions to erased personal data: each noun drops its rows about deleted users; the audit trail
+/// keeps its entries and loses their addresses.
 pub async fn forget_deleted(tx: &mut Tx) -> Result<(), storage::Error> {
     catalog::forget_deleted(tx).await?;
     preferences::forget_deleted(tx).await?;
     support::forget_deleted(tx).await?;
+    audit::forget_deleted(tx).await?;
     notifications::forget_deleted(tx).await
 }
 

@@ -127,6 +127,8 @@ diesel::table! {
         deleted -> Bool,
         created_at -> Moment,
         clocks -> Binary,
+        hold -> SmallInt,
+        hold_reason -> Text,
     }
 }
 
@@ -169,6 +171,7 @@ diesel::table! {
         assigned_at -> Moment,
         revoked -> Bool,
         clocks -> Binary,
+        hub -> Nullable<Uid>,
     }
 }
 
@@ -719,6 +722,48 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// Who did what. Local; entries are only added.
+    audit_entries (id) {
+        id -> BigInt,
+        at -> Moment,
+        user_id -> Nullable<BigInt>,
+        caller_kind -> Text,
+        caller -> Uid,
+        client -> Nullable<Text>,
+        action -> Text,
+        permission -> Text,
+        place -> Text,
+        target -> Nullable<Text>,
+        detail -> Nullable<Text>,
+        outcome -> Text,
+        repeated -> Integer,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// Invitations made at this node. Local.
+    staff_invitations (id) {
+        id -> BigInt,
+        role -> SmallInt,
+        scope -> Text,
+        hub -> Nullable<Uid>,
+        code_hash -> Binary,
+        email -> Text,
+        state -> SmallInt,
+        invited_by -> BigInt,
+        invited_at -> Moment,
+        expires_at -> Moment,
+        user_id -> Nullable<BigInt>,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     streams,
     events,
@@ -762,4 +807,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     reported_days,
     machines,
     machine_log,
+    audit_entries,
+    staff_invitations,
 );

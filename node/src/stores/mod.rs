@@ -30,7 +30,7 @@ pub use self::{
     legacy::{claim_legacy_numbers, legacy_holder},
     rpc::StoresRpc,
     store::{Hub, Region, Store, Zone},
-    view::store as view,
+    view::{add_own, store as view},
     wait::wait_minutes,
 };
 use crate::{
@@ -179,10 +179,26 @@ pub async fn all_hubs(tx: &mut Tx) -> Result<Vec<Hub>, storage::Error> {
 }
 
 /// A region and its hub, as far as they are known.
-pub async fn region(tx: &mut Tx, code: &str) -> Result<Option<(Region, Option<Hub>)>, storage::Error> {
+pub async fn region_and_hub(tx: &mut Tx, code: &str) -> Result<Option<(Region, Option<Hub>)>, storage::Error> {
     let Some(region) = store::region(tx, code).await? else { return Ok(None) };
     let hubs = store::hubs_of(tx, vec![code.to_owned()]).await?;
     Ok(Some((region, hubs.into_iter().next())))
+}
+
+/// One region as its hub describes it.
+///
+/// # Errors
+/// The database failed.
+pub async fn region(tx: &mut Tx, code: &str) -> Result<Option<Region>, storage::Error> {
+    store::region(tx, code).await
+}
+
+/// The supply hubs of a region: one, but while it is being replaced.
+///
+/// # Errors
+/// The database failed.
+pub async fn hubs_of_region(tx: &mut Tx, code: &str) -> Result<Vec<Hub>, storage::Error> {
+    store::hubs_of(tx, vec![code.to_owned()]).await
 }
 
 /// Finds region and hub of stores.

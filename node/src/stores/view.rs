@@ -21,7 +21,7 @@ pub fn store(found: &Found, now: DateTime<Utc>, last_online: Option<DateTime<Utc
 }
 
 /// Adds what the store's own node alone knows.
-pub(super) fn add_own(store: &mut pb::Store, queue: u32, stock: Stock) {
+pub fn add_own(store: &mut pb::Store, queue: u32, stock: Stock) {
     store.current_wait_time = Some(wait_minutes(queue).try_into().unwrap_or(i32::MAX));
     store.inventory_status = Some(pb::InventoryStatus {
         total_items: stock.items.try_into().unwrap_or(i32::MAX),

@@ -43,7 +43,7 @@ pub(super) async fn read(app: &App, code: &str) -> Result<Known, Failure> {
     let (wanted, now) = (code.to_owned(), app.clock().wall());
     let read = app.db.read_consistent(move |tx| {
         Box::pin(async move {
-            let Some((region, hub)) = stores::region(tx, &wanted).await? else { return Ok(None) };
+            let Some((region, hub)) = stores::region_and_hub(tx, &wanted).await? else { return Ok(None) };
             let stores = stores::of_region(tx, &wanted).await?;
             let (standings, items) = reports::standings(tx).await?;
             let (days, machines) = (reports::recent_days(tx).await?, maintenance::all(tx).await?);
