@@ -39,6 +39,7 @@ mod links;
 mod mesh;
 mod once;
 mod power_cuts;
+mod regions;
 mod replication;
 mod roles;
 mod schedule;
