@@ -6,6 +6,7 @@
 
 pub mod accounts;
 pub mod app;
+pub mod audit;
 pub mod auth;
 pub mod authority;
 pub mod catalog;
@@ -20,6 +21,7 @@ pub mod journal;
 #[cfg(test)]
 pub(crate) mod laws;
 pub mod legacy;
+pub mod maintenance;
 pub mod mesh;
 pub mod notifications;
 pub mod orders;
@@ -27,8 +29,11 @@ pub mod payments;
 pub mod preferences;
 pub mod receipts;
 pub mod replication;
+pub mod reports;
 pub mod roles;
+pub mod seed;
 pub mod server;
+pub mod staff;
 pub mod storage;
 pub mod stores;
 pub mod support;

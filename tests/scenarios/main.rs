@@ -26,7 +26,9 @@ macro_rules! on_both {
 
 mod accounts;
 mod app;
+mod audit;
 mod cli;
+mod compaction;
 mod docs;
 mod drinks;
 mod favorites;
@@ -37,7 +39,9 @@ mod links;
 mod mesh;
 mod once;
 mod power_cuts;
+mod regions;
 mod replication;
+mod roles;
 mod schedule;
 mod sessions;
 mod stores;

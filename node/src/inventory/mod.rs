@@ -248,6 +248,7 @@ pub async fn put(tx: &mut Tx, wanted: Wanted, reason: Reason, user: Option<i64>)
     let reason = if old.is_none() && reason == Reason::Correction { Reason::Restock } else { reason };
     let cause = Cause { user, ..Cause::of(reason) };
     ledger::put(tx, old.map_or(0, |old| old.quantity), &item, &cause).await?;
+    tx.about.is("item", item.id);
     Ok(item)
 }
 

@@ -121,7 +121,7 @@ impl InventoryService for InventoryRpc {
         let id = request.inventory_id;
         let item = match correction(request)? {
             Some(correction) => {
-                let permit = self.may_change(&actor)?;
+                let permit = self.may_change(&actor)?.about("item", id);
                 super::correct(&self.app, &permit, id, correction).await
             }
             // What the app says it used up: the order has taken it already.

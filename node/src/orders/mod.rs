@@ -45,7 +45,7 @@ pub use self::{
 };
 use crate::{
     app::{App, edge::storage_failure, once},
-    auth::{Actor, Place},
+    auth::{Actor, Permit, Place},
     inventory,
     payments::{self, Payments},
     storage::{self, Tx},
@@ -133,6 +133,13 @@ impl Orders {
         self.payments.wake();
     }
 
+    /// Leave to do something with an order: the staff's where the caller is of the staff, else every customer's.
+    fn leave(&self, actor: &Actor, order: i64) -> Permit {
+        let here = Place::Store(self.app.author().id.uuid);
+        let permit = actor.may(Permission::OrdersManage, &here).unwrap_or_else(|_| actor.public());
+        permit.about("order", order)
+    }
+
     /// How somebody looks at the orders of this store.
     pub fn viewer(&self, actor: &Actor) -> Viewer {
         let here = Place::Store(self.app.author().id.uuid);
@@ -163,6 +170,21 @@ pub async fn find_own(tx: &mut Tx, id: i64, viewer: Viewer) -> Result<Order, Err
 /// The database failed.
 pub async fn drinks_of(tx: &mut Tx, order: i64) -> Result<Vec<OrderDrink>, storage::Error> {
     Ok(store::drinks_of(tx, &[order]).await?.remove(&order).unwrap_or_default())
+}
+
+/// All orders above a number, by number, with their drinks: a page of them, for who reads all.
+///
+/// # Errors
+/// The database failed.
+pub async fn page(tx: &mut Tx, after: i64, limit: i64) -> Result<Vec<(Order, Vec<OrderDrink>)>, storage::Error> {
+    let orders = store::after(tx, after, limit).await?;
+    let ids: Vec<i64> = orders.iter().map(|order| order.id).collect();
+    let mut drinks = store::drinks_of(tx, &ids).await?;
+    let with_drinks = |order: Order| {
+        let own = drinks.remove(&order.id).unwrap_or_default();
+        (order, own)
+    };
+    Ok(orders.into_iter().map(with_drinks).collect())
 }
 
 /// The drinks that were ordered last, whoever ordered them, newest orders first.
