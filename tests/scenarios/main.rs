@@ -38,6 +38,7 @@ mod once;
 mod power_cuts;
 mod replication;
 mod schedule;
+mod seed;
 mod sessions;
 mod stores;
 mod tls;
