@@ -79,7 +79,7 @@ pub(crate) fn actor(user: Option<i64>, grants: Vec<Grant>) -> Actor {
         SpiffeId { chain: "test".into(), kind: Kind::Gateway, region: "-".into(), number: 0, uuid: Uuid::nil() };
     let client = [127, 0, 0, 1].into();
     let here = SpiffeId { kind: Kind::Store, region: "C".into(), number: 1_000, ..caller.clone() }.into();
-    Actor { caller, user, guest: None, client, here, hub_heard: true, hub_linked: true }
+    Actor { caller, user, guest: None, client, rpc: "test", here, hub_heard: true, hub_linked: true }
 }
 
 /// Checks the law for events of this kind.

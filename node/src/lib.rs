@@ -6,12 +6,14 @@
 
 pub mod accounts;
 pub mod app;
+pub mod audit;
 pub mod auth;
 pub mod authority;
 pub mod catalog;
 pub mod clock;
 pub mod commands;
 pub mod config;
+pub mod dashboards;
 pub mod generator;
 pub mod identity;
 pub mod inventory;
@@ -19,6 +21,7 @@ pub mod journal;
 #[cfg(test)]
 pub(crate) mod laws;
 pub mod legacy;
+pub mod maintenance;
 pub mod mesh;
 pub mod notifications;
 pub mod orders;
@@ -26,9 +29,11 @@ pub mod payments;
 pub mod preferences;
 pub mod receipts;
 pub mod replication;
+pub mod reports;
 pub mod roles;
 pub mod seed;
 pub mod server;
+pub mod staff;
 pub mod storage;
 pub mod stores;
 pub mod support;

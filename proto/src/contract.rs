@@ -24,6 +24,13 @@ pub struct Rpc {
     pub is_read: bool,
 }
 
+impl Rpc {
+    /// Its full name: `package.Service/Method`.
+    pub fn name(&self) -> &str {
+        self.path.trim_start_matches('/')
+    }
+}
+
 /// All RPCs of the contract's own packages, in order of files.
 pub fn rpcs() -> &'static [Rpc] {
     static RPCS: LazyLock<Vec<Rpc>> = LazyLock::new(read_rpcs);

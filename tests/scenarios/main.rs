@@ -26,7 +26,10 @@ macro_rules! on_both {
 
 mod accounts;
 mod app;
+mod audit;
 mod cli;
+mod compaction;
+mod docs;
 mod drinks;
 mod favorites;
 mod foreign;
@@ -36,7 +39,9 @@ mod links;
 mod mesh;
 mod once;
 mod power_cuts;
+mod regions;
 mod replication;
+mod roles;
 mod schedule;
 mod seed;
 mod sessions;

@@ -37,6 +37,12 @@ pub async fn authenticate(app: &App, token: &str) -> Result<Session, Failure> {
     }
 }
 
+/// Number of the user whom a token names whose signature holds, whatever has become of the session: for the audit trail
+/// alone.
+pub async fn whose(app: &App, token: &str) -> Option<i64> {
+    verify(app, token).await.ok().filter(|claims| !claims.is_guest()).map(|claims| claims.user)
+}
+
 /// A new guest's session: its UUID and its token. Nothing of it is kept here.
 ///
 /// # Errors

@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use codepop_proto::{
-    accounts::{CredentialSet, LegacySessionKept, UserRegistered, UserStatusChanged},
+    accounts::{CredentialSet, Hold, LegacySessionKept, UserRegistered, UserStatusChanged},
     roles::Role,
 };
 use codepop_shared::{Failure, identity::Kind, number};
@@ -92,10 +92,11 @@ pub async fn bring(tx: &mut Tx, new: Brought) -> Result<(), journal::Error> {
         journal::emit(tx, &audience, &credential).await?;
     }
     if let Some(role) = new.role {
-        roles::assign(tx, &NewAssignment { user, role, place: Place::Store(store), by: 0 }).await?;
+        roles::assign(tx, &NewAssignment { user, role, place: Place::Store(store), hub: None, by: 0 }).await?;
     }
     if new.disabled {
-        journal::emit(tx, &Audience::Everyone, &UserStatusChanged { user, disabled: true }).await?;
+        let held = UserStatusChanged { user, disabled: true, hold: Hold::Disabled.into(), changed_by: 0 };
+        journal::emit(tx, &Audience::Everyone, &held).await?;
     }
     Ok(())
 }

@@ -133,7 +133,7 @@ impl Accounts {
             return;
         }
         let Ok(hash) = self.hashing.hash(password).await else { return };
-        let permit = Permit { user: Some(user) };
+        let permit = Permit::plain(Some(user));
         let written = self.app.write(&permit, move |tx| {
             Box::pin(async move { replace_hash(tx, user, &old, hash, false).await.map(|_| ()) })
         });

@@ -13,9 +13,11 @@ pub use self::progress::Progress;
 use chrono::{DateTime, Utc};
 use codepop_proto::catalog::UserDrinkSaved;
 use futures::future::BoxFuture;
+use tonic::transport::Channel;
 use uuid::Uuid;
 
 use crate::{
+    audit,
     auth::Permit,
     clock::Clock,
     identity::Author,
@@ -48,6 +50,18 @@ pub trait DrinkFinder: Send + Sync {
 pub trait Sightings: Send + Sync {
     /// When; `None` when it never was.
     fn last_seen(&self, node: Uuid) -> Option<DateTime<Utc>>;
+
+    /// Whether it is heard now: the node itself, or one to which a link is up.
+    fn is_linked(&self, node: Uuid) -> bool;
+}
+
+/// Connects to other nodes, for the few questions that are not answered from rows.
+pub trait Dial: Send + Sync {
+    /// A connection to a known node; `None` when there is none to be had.
+    fn dial(&self, node: Uuid) -> BoxFuture<'_, Option<Channel>>;
+
+    /// A question over the node's connection failed: it is not used again.
+    fn lost(&self, node: Uuid);
 }
 
 /// What every feature is handed. Cheap to clone.
@@ -83,13 +97,34 @@ impl App {
         self.db.read(operation).await
     }
 
-    /// The write door: what is written is on disk when this returns `Ok`.
-    pub async fn write<R, E, F>(&self, _permit: &Permit, operation: F) -> Result<R, E>
+    /// The write door: what is written is on disk when this returns `Ok`. The use of a right that not everybody has is
+    /// written down in the same transaction.
+    pub async fn write<R, E, F>(&self, permit: &Permit, operation: F) -> Result<R, E>
     where
         R: Send + 'static,
         E: From<storage::Error> + Send + 'static,
         F: for<'a> FnOnce(&'a mut Tx) -> BoxFuture<'a, Result<R, E>> + Send + 'static,
     {
-        self.db.write(operation).await
+        if permit.trail.is_none() {
+            return self.db.write(operation).await;
+        }
+        let permit = permit.clone();
+        let written = self.db.write(move |tx| {
+            Box::pin(async move {
+                let done = operation(tx).await?;
+                audit::done(tx, &permit).await?;
+                Ok(done)
+            })
+        });
+        written.await
+    }
+
+    /// Writes down that a right was used to read what should not be read unseen (exports, the audit trail itself). To be
+    /// called before the answer is given.
+    ///
+    /// # Errors
+    /// The database failed: then nothing is to be shown.
+    pub async fn note_reading(&self, permit: &Permit) -> Result<(), storage::Error> {
+        self.write(permit, |_| Box::pin(std::future::ready(Ok(())))).await
     }
 }

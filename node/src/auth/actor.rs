@@ -10,7 +10,7 @@ use codepop_shared::{
 use tonic::Request;
 use uuid::Uuid;
 
-use super::Customer;
+use super::{Customer, Permit, trail::Trail};
 
 /// Longest code of a region: a longer one is nobody's, and no key of a table.
 const REGION_MAX: usize = 10;
@@ -116,9 +116,11 @@ pub struct Actor {
     pub guest: Option<Uuid>,
     /// The client's address, as a gateway says it or as the connection shows it.
     pub client: IpAddr,
+    /// Full name of the RPC that is called.
+    pub rpc: &'static str,
     /// The answering node.
     pub here: Arc<SpiffeId>,
-    /// Whether a hub was heard from within the last hour (always, at a hub).
+    /// Whether a hub was heard from lately, within an hour at most (always, at a hub).
     pub hub_heard: bool,
     /// Whether a link to a hub is up (always, at a hub).
     pub hub_linked: bool,
@@ -160,17 +162,19 @@ impl Actor {
     /// Leave to do something at a place, or why not.
     pub fn may(&self, permission: Permission, at: &Place) -> Result<Permit, Failure> {
         if self.caller.kind == Kind::Operator && permission == Permission::StatusRead {
-            return Ok(Permit { user: None });
+            return Ok(Permit::default());
         }
         let user = self.user()?;
         let fitting = |grant: &&Grant| grant.gives(permission, at, &self.here);
         let local = user.grants.iter().filter(fitting).any(|grant| matches!(grant.place, Place::Store(_)));
         let wide = user.grants.iter().filter(fitting).any(|grant| !matches!(grant.place, Place::Store(_)));
         match (local, wide, self.hub_heard) {
-            (true, ..) | (_, true, true) => Ok(Permit { user: Some(user.number) }),
+            (true, ..) | (_, true, true) => {
+                Ok(Permit { user: Some(user.number), trail: Some(Box::new(self.trail(permission, Some(at.clone())))) })
+            }
             (false, true, false) => Err(Failure::new(
                 Code::HubNeeded,
-                "This node has heard from no hub within the last hour; until it does, roles for regions and the chain do not hold here.",
+                "This node has heard from no hub for too long (an hour at most); until it does, roles for regions and the chain do not hold here.",
             )),
             (false, false, _) => Err(forbidden()),
         }
@@ -188,19 +192,38 @@ impl Actor {
 
     /// Leave for what anyone may do.
     pub fn public(&self) -> Permit {
-        Permit { user: self.user.as_ref().map(|user| user.number) }
+        Permit::plain(self.user.as_ref().map(|user| user.number))
+    }
+
+    /// Leave for what the contract lets this kind of certificate do, whoever the user is.
+    pub fn certified(&self) -> Permit {
+        let place = if self.here.kind == Kind::Hub {
+            Place::Region(self.here.region.clone())
+        } else {
+            Place::Store(self.here.uuid)
+        };
+        let trail = self.trail(Permission::Certificate, Some(place));
+        Permit { user: trail.user, trail: Some(Box::new(trail)) }
+    }
+
+    /// What is written down when this actor uses a right, or is refused.
+    pub fn trail(&self, permission: Permission, place: Option<Place>) -> Trail {
+        Trail {
+            user: self.user.as_ref().map(|user| user.number),
+            caller_kind: self.caller.kind,
+            caller: self.caller.uuid,
+            client: self.client,
+            action: self.rpc,
+            permission,
+            place,
+            target: None,
+            detail: None,
+        }
     }
 }
 
 fn forbidden() -> Failure {
     Failure::new(Code::Forbidden, "You do not have permission to perform this action.")
-}
-
-/// Proof that leave was asked and given. The write door wants to see it.
-#[derive(Clone, Debug)]
-pub struct Permit {
-    /// Number of the user who has it, if a user is involved.
-    pub user: Option<i64>,
 }
 
 #[cfg(test)]
@@ -222,6 +245,7 @@ mod tests {
             user: Some(user),
             guest: None,
             client: [127, 0, 0, 1].into(),
+            rpc: "test",
             here: Arc::new(here),
             hub_heard,
             hub_linked: hub_heard,

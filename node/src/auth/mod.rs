@@ -6,6 +6,8 @@ mod customer;
 pub mod issuers;
 pub mod reply;
 pub mod token;
+mod trail;
 
-pub use actor::{Actor, Grant, Permit, Place, Session, User};
+pub use actor::{Actor, Grant, Place, Session, User};
 pub use customer::Customer;
+pub use trail::{Permit, Trail, permission_word};

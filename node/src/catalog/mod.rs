@@ -201,6 +201,7 @@ async fn make(tx: &mut Tx, owner: Owner, mut recipe: Recipe) -> Result<Drink, Er
     let id = journal::next_number(tx, "drink").await?;
     let made = Time(tx.clock.wall());
     say(tx, owner, id, &recipe, made).await?;
+    tx.about.is("drink", id);
     Ok(Drink { id, user_created: owner != Owner::Chain, recipe })
 }
 

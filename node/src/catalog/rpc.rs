@@ -55,7 +55,7 @@ impl CatalogRpc {
     async fn leave(&self, actor: &Actor, id: i64) -> Result<(Permit, Owner), Failure> {
         let owner = self.app.read(move |tx| Box::pin(super::owner(tx, id))).await?;
         match owner {
-            Owner::Chain => Ok((self.leave_for_catalogue(actor)?, owner)),
+            Owner::Chain => Ok((self.leave_for_catalogue(actor)?.about("drink", id), owner)),
             owner if owner.is(&actor.customer()) => Ok((actor.public(), owner)),
             _ => Err(Error::Unknown(id).into()),
         }

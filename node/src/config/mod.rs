@@ -14,7 +14,7 @@ mod seed;
 mod setting;
 pub mod values;
 
-pub use client::{ClientConfig, DiscoverConfig, GrantConfig, GrantTo};
+pub use client::{ClientConfig, DiscoverConfig, GrantConfig, GrantTo, RevokeConfig};
 pub use init::{GivenIdentity, InitConfig};
 pub use run::{ImportConfig, MigrateConfig, RunConfig};
 pub use seed::SeedConfig;
@@ -52,6 +52,8 @@ pub enum Action {
     PkiIssue(Issue),
     /// Give a role as the operator.
     Grant(GrantConfig),
+    /// Take a role as the operator.
+    Revoke(RevokeConfig),
     /// Make a chain with test data.
     Seed(SeedConfig),
 }
@@ -101,6 +103,7 @@ fn action(command: Command, matches: &ArgMatches) -> Result<Action, Refused> {
             out: args.out,
         }),
         Command::Grant(args) => Action::Grant(GrantConfig::read(&values, &args)?),
+        Command::Revoke(args) => Action::Revoke(RevokeConfig::read(&values, &args)?),
         Command::Seed(args) => Action::Seed(SeedConfig::read(args)?),
     })
 }

@@ -105,7 +105,7 @@ on_both!(what_the_store_has_run_out_of_is_avoided, async |node: Node| {
     let store = node.app.author().id.uuid;
     let stock = async |name: &str, quantity| {
         let wanted = Wanted { name: name.into(), kind: Kind::Syrup, quantity, threshold: None };
-        inventory::set(&node.app, &Permit { user: None }, store, wanted).await.map(drop)
+        inventory::set(&node.app, &Permit::default(), store, wanted).await.map(drop)
     };
     prefers(&node, ADA, "gingerbread").await;
     let service = GeneratorRpc::new(node.app.clone(), Arc::new(Ordered));

@@ -5,6 +5,7 @@
 //! orders take and give back).
 
 mod allocate;
+pub mod figures;
 pub mod import;
 mod ledger;
 mod manage;
@@ -27,7 +28,7 @@ pub use self::{
     allocate::Need,
     ledger::{Cause, Movement, Reason},
     manage::{Correction, correct, item, movements, report},
-    rpc::InventoryRpc,
+    rpc::{InventoryRpc, view},
     store::Item,
     take::{needs, put_back, take},
 };
@@ -247,6 +248,7 @@ pub async fn put(tx: &mut Tx, wanted: Wanted, reason: Reason, user: Option<i64>)
     let reason = if old.is_none() && reason == Reason::Correction { Reason::Restock } else { reason };
     let cause = Cause { user, ..Cause::of(reason) };
     ledger::put(tx, old.map_or(0, |old| old.quantity), &item, &cause).await?;
+    tx.about.is("item", item.id);
     Ok(item)
 }
 

@@ -121,7 +121,7 @@ impl InventoryService for InventoryRpc {
         let id = request.inventory_id;
         let item = match correction(request)? {
             Some(correction) => {
-                let permit = self.may_change(&actor)?;
+                let permit = self.may_change(&actor)?.about("item", id);
                 super::correct(&self.app, &permit, id, correction).await
             }
             // What the app says it used up: the order has taken it already.
@@ -163,7 +163,8 @@ fn availability(answer: Availability) -> pb::DrinkAvailability {
     }
 }
 
-fn view(item: Item) -> pb::Item {
+/// An item as those see it who may see how much there is.
+pub fn view(item: Item) -> pb::Item {
     pb::Item {
         inventory_id: item.id,
         item_name: item.name,

@@ -14,6 +14,7 @@ use super::{Error, LISTED_MAX, Notice, To, now, store, write};
 use crate::{
     accounts,
     app::Lookup,
+    audit,
     auth::{Actor, Permit, Place},
     journal::{self, Audience},
     storage::{self, Tx},
@@ -105,9 +106,21 @@ pub(super) struct Texts {
 /// Writes a notice as a person: to oneself, or with the permission to others and to everybody. To everybody at a hub is to
 /// the whole chain.
 pub(super) async fn create(tx: &mut Tx, reader: &Reader, to: To, texts: Texts) -> Result<Notice, Error> {
-    if to != To::User(reader.user) {
-        reader.writes.clone()?;
+    if to == To::User(reader.user) {
+        return make(tx, reader, to, texts).await;
     }
+    let permit = reader.writes.clone()?;
+    let notice = make(tx, reader, to, texts).await?;
+    let permit = match to {
+        To::User(user) => permit.about("user", user),
+        To::Staff | To::Everybody => permit.about("notice", notice.id),
+    };
+    // Written down here: only who writes to others uses a right.
+    audit::done(tx, &permit).await?;
+    Ok(notice)
+}
+
+async fn make(tx: &mut Tx, reader: &Reader, to: To, texts: Texts) -> Result<Notice, Error> {
     let at_hub = tx.author.id.kind == Kind::Hub;
     match to {
         To::Everybody if at_hub => {
@@ -160,11 +173,9 @@ async fn changeable(tx: &mut Tx, reader: &Reader, id: i64) -> Result<Notice, Err
         Some(To::User(user)) if user == reader.user => {}
         // Who may not write to others is not told what others are written.
         Some(_) if reader.writes.is_err() && !reader.sees(&notice) => return Err(Error::Unknown(id)),
-        Some(_) => {
-            reader.writes.clone()?;
-        }
+        Some(_) => audit::done(tx, &reader.writes.clone()?.about("notice", id)).await?,
         None => {
-            reader.writes_chain.clone()?;
+            audit::done(tx, &reader.writes_chain.clone()?.about("notice", id)).await?;
             if tx.author.id.kind != Kind::Hub {
                 return Err(Error::AskHub);
             }

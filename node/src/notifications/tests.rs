@@ -200,7 +200,7 @@ async fn registered(node: &Node, name: &str) -> (Accounts, i64, String) {
         email: String::new(),
         preferred_store: None,
     };
-    let made = accounts.register(&Permit { user: None }, new).await.unwrap();
+    let made = accounts.register(&Permit::default(), new).await.unwrap();
     (accounts, made.user, made.token)
 }
 
@@ -225,7 +225,7 @@ on_both!(who_listens_gets_what_is_written_until_the_session_ends, async |node: N
     let first = tokio::time::timeout(DEADLINE, stream.next()).await.unwrap().unwrap().unwrap();
     assert_eq!(first.notification.unwrap().message, "for Ada");
     let session = crate::accounts::authenticate(&node.app, &token).await.unwrap().user.unwrap();
-    accounts.log_out(&Permit { user: Some(user) }, &session).await.unwrap();
+    accounts.log_out(&Permit::plain(Some(user)), &session).await.unwrap();
     let last = tokio::time::timeout(DEADLINE, stream.next()).await.unwrap().unwrap();
     assert_eq!(code(last), Code::NotAuthenticated);
     assert!(stream.next().await.is_none());

@@ -7,6 +7,7 @@
 mod arrival;
 mod change;
 mod drinks;
+pub mod figures;
 pub mod golden_window;
 pub mod import;
 mod moves;
@@ -44,7 +45,7 @@ pub use self::{
 };
 use crate::{
     app::{App, edge::storage_failure, once},
-    auth::{Actor, Place},
+    auth::{Actor, Permit, Place},
     inventory,
     payments::{self, Payments},
     storage::{self, Tx},
@@ -130,6 +131,13 @@ impl Orders {
     pub fn woken(&self) {
         self.wake.notify_one();
         self.payments.wake();
+    }
+
+    /// Leave to do something with an order: the staff's where the caller is of the staff, else every customer's.
+    fn leave(&self, actor: &Actor, order: i64) -> Permit {
+        let here = Place::Store(self.app.author().id.uuid);
+        let permit = actor.may(Permission::OrdersManage, &here).unwrap_or_else(|_| actor.public());
+        permit.about("order", order)
     }
 
     /// How somebody looks at the orders of this store.

@@ -105,7 +105,7 @@ impl OrdersService for OrdersRpc {
         Self::named(&actor, viewer, request.user_id)?;
         let id = request.order_id;
         let change = parse::change(request)?;
-        let changed = change::update(&self.orders, &actor.public(), viewer, id, change).await;
+        let changed = change::update(&self.orders, &self.orders.leave(&actor, id), viewer, id, change).await;
         let order = self.show(changed.map_err(Failure::from)?, viewer).await?;
         Ok(Response::new(pb::UpdateOrderResponse { order }))
     }
@@ -117,7 +117,8 @@ impl OrdersService for OrdersRpc {
         let actor = Actor::of(&request)?;
         let (viewer, request) = (self.orders.viewer(&actor), request.into_inner());
         Self::named(&actor, viewer, request.user_id)?;
-        let cancelled = change::cancel(&self.orders, &actor.public(), viewer, request.order_id).await;
+        let permit = self.orders.leave(&actor, request.order_id);
+        let cancelled = change::cancel(&self.orders, &permit, viewer, request.order_id).await;
         cancelled.map_err(Failure::from)?;
         Ok(Response::new(pb::CancelOrderResponse {}))
     }
@@ -132,6 +133,7 @@ impl OrdersService for OrdersRpc {
         let next = Status::parse(&request.order_status).filter(|next| *next != Status::Pending).ok_or_else(|| {
             Failure::invalid("OrderStatus", "must be processing, ready, completed, expired or cancelled")
         })?;
+        let permit = permit.about("order", request.order_id).detail(next.word());
         let moved = moves::set(&self.orders, &permit, request.order_id, next).await.map_err(Failure::from)?;
         Ok(Response::new(pb::SetOrderStatusResponse { order: self.show(moved, viewer).await? }))
     }

@@ -89,6 +89,7 @@ impl PaymentsService for PaymentsRpc {
         let permit = Actor::of(&request)?.may(Permission::PaymentsManage, &self.here())?;
         let once = Once::of(&request, "RefundOrder")?;
         let (order, amount, why) = wanted(request.into_inner())?;
+        let permit = permit.about("order", order);
         let refunding = self.payments.app.write(&permit, move |tx| {
             Box::pin(async move {
                 if let Some(once) = &once

@@ -101,11 +101,11 @@ on_both!(they_go_with_the_user, async |node: Node| {
         email: String::new(),
         preferred_store: None,
     };
-    let ada = accounts.register(&Permit { user: None }, new).await.unwrap();
+    let ada = accounts.register(&Permit::default(), new).await.unwrap();
     create(&service, ada.user, None, "mango").await.unwrap();
     let user: User = crate::accounts::authenticate(&node.app, &ada.token).await.unwrap().user.unwrap();
     let client = [127, 0, 0, 1].into();
-    accounts.delete(&Permit { user: Some(ada.user) }, client, &user, password()).await.unwrap();
+    accounts.delete(&Permit::plain(Some(ada.user)), client, &user, password()).await.unwrap();
     node.db.receive(|tx| Box::pin(forget_deleted(tx))).await.unwrap();
     assert_eq!(names(&service, ada.user).await, [] as [&str; 0]);
     assert_eq!(failure(create(&service, ada.user, None, "mango").await).code, Code::NotAuthenticated);

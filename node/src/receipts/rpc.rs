@@ -34,9 +34,10 @@ impl ReceiptsService for ReceiptsRpc {
         let actor = Actor::of(&request)?;
         let order = request.into_inner().order_id;
         let here = Place::Store(self.receipts.app.author().id.uuid);
-        let is_staff = actor.may(Permission::OrdersManage, &here).is_ok();
-        let viewer = Viewer { customer: actor.customer(), is_staff };
-        let asked = self.receipts.ask(&actor.public(), order, viewer).await.map_err(Failure::from)?;
+        let staff = actor.may(Permission::OrdersManage, &here);
+        let viewer = Viewer { customer: actor.customer(), is_staff: staff.is_ok() };
+        let permit = staff.unwrap_or_else(|_| actor.public()).about("order", order);
+        let asked = self.receipts.ask(&permit, order, viewer).await.map_err(Failure::from)?;
         let message = match asked {
             Asked::Now => format!("The receipt of order {order} is on its way."),
             Asked::Before => format!("The receipt of order {order} was sent before; it is sent once."),

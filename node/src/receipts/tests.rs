@@ -67,7 +67,7 @@ async fn customer_with_address(node: &Node) -> Customer {
         email: "ada@example.com".into(),
         preferred_store: None,
     };
-    let made = Accounts::new(node.app.clone()).register(&Permit { user: None }, new).await.unwrap();
+    let made = Accounts::new(node.app.clone()).register(&Permit::default(), new).await.unwrap();
     Customer { user: Some(made.user), guest: None }
 }
 

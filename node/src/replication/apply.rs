@@ -4,18 +4,20 @@
 use std::{collections::HashMap, sync::OnceLock};
 
 use codepop_proto::{
-    accounts as accounts_pb, catalog as catalog_pb, mesh, notifications as notifications_pb,
-    preferences as preferences_pb, roles as roles_pb, stores as stores_pb,
+    accounts as accounts_pb, catalog as catalog_pb, maintenance as maintenance_pb, mesh,
+    notifications as notifications_pb, preferences as preferences_pb, reports as reports_pb, roles as roles_pb,
+    stores as stores_pb,
 };
 use codepop_shared::identity::SpiffeId;
 use futures::{FutureExt as _, future::BoxFuture};
 use sha2::Digest as _;
 
 use crate::{
-    accounts, catalog,
+    accounts, audit, catalog,
     journal::{Audience, Error, Event, Outcome, Replicated, Stamp, State},
+    maintenance,
     mesh::registry,
-    notifications, preferences,
+    notifications, preferences, reports,
     storage::{self, Tx},
     stores, support,
 };
@@ -29,6 +31,7 @@ const NEVER_HELD: &[&str] = &[
     "codepop.accounts.v1.SessionEnded",
     "codepop.accounts.v1.SessionsEnded",
     "codepop.accounts.v1.UserDeleted",
+    "codepop.accounts.v1.UserStatusChanged",
     "codepop.roles.v1.RoleRevoked",
 ];
 
@@ -80,13 +83,18 @@ table! {
     notifications_pb::ChainNoticePosted,
     notifications_pb::ChainNoticeWithdrawn,
     catalog_pb::DrinkRated,
+    maintenance_pb::MachineStateChanged,
+    reports_pb::StockReported,
+    reports_pb::StoreFiguresReported,
 }
 
-/// Reactions to erased personal data: each noun drops its rows about deleted users.
+/// Reactions to erased personal data: each noun drops its rows about deleted users; the audit trail
+/// keeps its entries and loses their addresses.
 pub async fn forget_deleted(tx: &mut Tx) -> Result<(), storage::Error> {
     catalog::forget_deleted(tx).await?;
     preferences::forget_deleted(tx).await?;
     support::forget_deleted(tx).await?;
+    audit::forget_deleted(tx).await?;
     notifications::forget_deleted(tx).await
 }
 
@@ -99,6 +107,8 @@ pub async fn digest(tx: &mut Tx, audience: &Audience) -> Result<([u8; 32], u64),
     rows += catalog::digest(tx, audience, &mut hasher).await?;
     rows += preferences::digest(tx, audience, &mut hasher).await?;
     rows += notifications::digest(tx, audience, &mut hasher).await?;
+    rows += maintenance::digest(tx, audience, &mut hasher).await?;
+    rows += reports::digest(tx, audience, &mut hasher).await?;
     Ok((hasher.finalize().into(), rows))
 }
 

@@ -27,12 +27,10 @@ use uuid::Uuid;
 
 use super::session;
 use crate::{
-    auth::{Actor, Session},
+    audit::{Refusal, Refusals},
+    auth::{Actor, Session, Trail, User},
     mesh::links::Links,
 };
-
-/// How long regional and chain permissions hold without word from a hub.
-const HUB_WORD_HOLDS: Duration = Duration::from_secs(60 * 60);
 
 /// Health and reflection are not part of the contract's own packages: they are open to every certified caller.
 const STANDARD_SERVICES: &[&str] = &["/grpc.health.v1.", "/grpc.reflection.v1.", "/grpc.reflection.v1alpha."];
@@ -41,6 +39,10 @@ const STANDARD_SERVICES: &[&str] = &["/grpc.health.v1.", "/grpc.reflection.v1.",
 pub trait Authenticator: Send + Sync + 'static {
     /// The session of a token, or why it is not good.
     fn authenticate<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Session, Failure>>;
+
+    /// Number of the user whom a token names whose signature holds, whatever has become of the session: for the audit
+    /// trail alone.
+    fn whose<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Option<i64>>;
 
     /// A new guest's session and its token.
     fn begin_guest(&self) -> Result<(Uuid, String), Failure>;
@@ -55,11 +57,16 @@ pub struct Gate {
     pub links: Links,
     /// Who this node is.
     pub me: Arc<SpiffeId>,
+    /// Takes down who was refused.
+    pub refusals: Refusals,
+    /// How long roles for regions and the chain hold without word from a hub.
+    pub hub_silence_max: Duration,
 }
 
 /// Who may call each RPC, by path.
-static ACCESS: LazyLock<HashMap<&str, &Access>> = LazyLock::new(|| {
-    contract::rpcs().iter().filter_map(|rpc| Some((rpc.path.as_str(), rpc.access.as_ref()?))).collect()
+static ACCESS: LazyLock<HashMap<&str, (&str, &Access)>> = LazyLock::new(|| {
+    let named = |rpc: &'static contract::Rpc| Some((rpc.path.as_str(), (rpc.name(), rpc.access.as_ref()?)));
+    contract::rpcs().iter().filter_map(named).collect()
 });
 
 /// Whether there is such an RPC, by its path without the leading slash.
@@ -76,7 +83,7 @@ impl Gate {
         if STANDARD_SERVICES.iter().any(|service| path.starts_with(service)) {
             return Ok(session::Tell::Nothing);
         }
-        let access = ACCESS.get(path).ok_or_else(|| Failure::new(Code::NotFound, "There is no such RPC."))?;
+        let (rpc, access) = *ACCESS.get(path).ok_or_else(|| Failure::new(Code::NotFound, "There is no such RPC."))?;
         if !access.callers().any(|kind| kind == caller_kind(caller.kind)) {
             return Err(Failure::new(
                 Code::Forbidden,
@@ -87,27 +94,65 @@ impl Gate {
         if access.permission() == Permission::Unspecified {
             return Err(Failure::new(Code::Forbidden, "This RPC is not open to anybody."));
         }
-        let (Session { user, guest }, tell) =
-            session::of(&*self.authenticator, access, caller.kind, &parts.headers).await?;
+        let session = session::of(&*self.authenticator, access, caller.kind, &parts.headers).await;
+        let (Session { user, guest }, tell) = match session {
+            Ok(session) => session,
+            Err(failure) => {
+                self.note_bad_token(rpc, access, (caller, client), parts, failure.code).await;
+                return Err(failure);
+            }
+        };
         match access.permission() {
             Permission::Self_ if user.is_none() => return Err(not_authenticated()),
             Permission::Customer if user.is_none() && guest.is_none() => return Err(not_authenticated()),
             _ => {}
         }
-        let hub_heard = self.links.hub_heard().is_some_and(|heard| Utc::now() - heard < chrono_limit());
-        let here = Arc::clone(&self.me);
-        let hub_linked = self.links.has_hub();
-        let actor = Actor { caller, user, guest, client, here, hub_heard, hub_linked };
+        let actor = self.actor(rpc, (caller, client), (user, guest));
+        parts.extensions.insert(actor.clone());
         if contract::holders(access.permission()).is_some() {
             actor.may_anywhere(access.permission())?;
         }
-        parts.extensions.insert(actor);
         Ok(tell)
     }
-}
 
-fn chrono_limit() -> chrono::TimeDelta {
-    chrono::TimeDelta::from_std(HUB_WORD_HOLDS).unwrap_or(chrono::TimeDelta::MAX)
+    fn actor(&self, rpc: &'static str, from: (SpiffeId, IpAddr), session: (Option<User>, Option<Uuid>)) -> Actor {
+        let ((caller, client), (user, guest)) = (from, session);
+        let hub_heard = self.links.hub_heard().is_some_and(|heard| Utc::now() - heard < self.silence());
+        let here = Arc::clone(&self.me);
+        let hub_linked = self.links.has_hub();
+        Actor { caller, user, guest, client, rpc, here, hub_heard, hub_linked }
+    }
+
+    /// Takes down a known user who was refused, by the gate or by the handler.
+    fn note(&self, actor: &Actor, code: Code) {
+        let path = format!("/{}", actor.rpc);
+        let Some((_, access)) = ACCESS.get(path.as_str()).filter(|_| actor.user.is_some()) else { return };
+        let permission = access.permission();
+        self.refusals.note(Refusal { trail: actor.trail(permission, None), code });
+    }
+
+    /// The same for a token that is no longer good, where it was used for a right that not everybody has.
+    async fn note_bad_token(
+        &self,
+        rpc: &'static str,
+        access: &Access,
+        from: (SpiffeId, IpAddr),
+        parts: &http::request::Parts,
+        code: Code,
+    ) {
+        if code != Code::NotAuthenticated || contract::holders(access.permission()).is_none() {
+            return;
+        }
+        let Ok(token) = session::token(&parts.headers) else { return };
+        let Some(number) = self.authenticator.whose(&token).await else { return };
+        let trail =
+            Trail { user: Some(number), ..self.actor(rpc, from, (None, None)).trail(access.permission(), None) };
+        self.refusals.note(Refusal { trail, code });
+    }
+
+    fn silence(&self) -> chrono::TimeDelta {
+        chrono::TimeDelta::from_std(self.hub_silence_max).unwrap_or_default()
+    }
 }
 
 fn not_authenticated() -> Failure {
@@ -185,16 +230,29 @@ where
         Box::pin(async move {
             let (mut parts, body) = request.into_parts();
             let path = parts.uri.path().to_owned();
-            match gate.check(&path, &mut parts).await {
+            let checked = gate.check(&path, &mut parts).await;
+            let actor = parts.extensions.get::<Actor>().cloned();
+            let answer = match checked {
                 Ok(tell) => {
                     let mut answer = inner.call(Request::from_parts(parts, body)).await?;
                     tell.put(answer.headers_mut());
-                    Ok(answer)
+                    answer
                 }
-                Err(failure) => Ok(Status::from(failure).into_http()),
+                Err(failure) => Status::from(failure).into_http(),
+            };
+            if let (Some(actor), Some(code)) = (actor, refusal(answer.headers())) {
+                gate.note(&actor, code);
             }
+            Ok(answer)
         })
     }
+}
+
+/// The code of an answer that refuses: failures have their status in the headers, before any message.
+fn refusal(headers: &http::HeaderMap) -> Option<Code> {
+    let status = Status::from_header_map(headers)?;
+    let code = Failure::from(&status).code;
+    matches!(code, Code::Forbidden | Code::HubNeeded).then_some(code)
 }
 
 #[cfg(test)]

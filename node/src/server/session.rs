@@ -99,7 +99,7 @@ fn none_if_bad<T>(failure: Failure) -> Result<Option<T>, Failure> {
 }
 
 /// The token of the header.
-fn token(headers: &HeaderMap) -> Result<String, Failure> {
+pub(super) fn token(headers: &HeaderMap) -> Result<String, Failure> {
     let invalid = || Failure::new(Code::NotAuthenticated, "Invalid token.");
     let text = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).ok_or_else(invalid)?;
     let (scheme, token) = text.split_once(' ').ok_or_else(invalid)?;
@@ -130,6 +130,10 @@ mod tests {
                 _ => Err(Failure::new(Code::NotAuthenticated, "Invalid token.")),
             };
             Box::pin(std::future::ready(session))
+        }
+
+        fn whose<'a>(&'a self, _token: &'a str) -> BoxFuture<'a, Option<i64>> {
+            Box::pin(std::future::ready(None))
         }
 
         fn begin_guest(&self) -> Result<(Uuid, String), Failure> {

@@ -4,6 +4,7 @@
 //! Read [`Db`], then `tx.rs`, `writer.rs`, `open.rs`.
 
 mod error;
+pub mod figures;
 mod migrate;
 mod open;
 pub mod schema;
@@ -22,7 +23,7 @@ use tokio::sync::watch;
 pub use self::{
     error::Error,
     open::{Location, connect},
-    tx::{Conn, Signals, SqliteAsync, Tx},
+    tx::{About, Conn, Signals, SqliteAsync, Tx},
 };
 use self::{open::Connections, writer::Writer};
 use crate::{clock::Clock, identity::Author};
@@ -177,7 +178,7 @@ impl Db {
     async fn reader(&self) -> Result<Tx, Error> {
         let conn = self.readers.get().await?;
         let (clock, author) = (Arc::clone(&self.clock), Arc::clone(&self.author));
-        Ok(Tx { conn, clock, author, signals: Signals::default() })
+        Ok(Tx { conn, clock, author, signals: Signals::default(), about: About::default() })
     }
 }
 

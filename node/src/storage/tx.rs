@@ -1,6 +1,6 @@
 //! A connection in use: the handle that every query takes, whichever database is behind it.
 
-use std::sync::Arc;
+use std::{fmt::Display, sync::Arc};
 
 use diesel::SqliteConnection;
 use diesel_async::{
@@ -34,6 +34,30 @@ pub struct Signals {
     pub notices: bool,
 }
 
+/// What an operation says it did, for the audit trail; what it does not say is taken from the permit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct About {
+    /// What was touched: a kind of thing and its number or UUID, never a name.
+    pub target: Option<String>,
+    /// More about it, in words of the program.
+    pub detail: Option<String>,
+}
+
+impl About {
+    /// Names what was touched.
+    pub fn is(&mut self, kind: &str, id: impl Display) {
+        self.target = Some(format!("{kind}:{id}"));
+    }
+
+    /// Says more about it, after what was said before.
+    pub fn says(&mut self, words: &str) {
+        self.detail = Some(match self.detail.take() {
+            Some(before) => format!("{before}; {words}"),
+            None => words.to_owned(),
+        });
+    }
+}
+
 /// A transaction (through the write door) or a reader (through the read door).
 pub struct Tx {
     pub(crate) conn: Conn,
@@ -43,6 +67,8 @@ pub struct Tx {
     pub author: Arc<Author>,
     /// What is to be done after the commit.
     pub signals: Signals,
+    /// What the operation says it did.
+    pub about: About,
 }
 
 /// Runs one diesel expression on whichever database is behind `$tx`: `on!(tx, conn => users.load(conn).await)`.

@@ -8,7 +8,7 @@ use diesel_async::RunQueryDsl as _;
 use futures::{FutureExt, future::BoxFuture};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{Conn, Error, Signals, Tx, open::Connections};
+use super::{About, Conn, Error, Signals, Tx, open::Connections};
 use crate::{clock::Clock, identity::Author};
 
 /// Writes that may wait. At 4,000 a second it is a quarter of a second of work; more is answered `overloaded`.
@@ -136,7 +136,7 @@ impl Task {
     /// One transaction for the whole batch.
     async fn transact(&mut self, conn: Conn, batch: &mut Vec<Job>) {
         let (clock, author) = (Arc::clone(&self.clock), Arc::clone(&self.author));
-        let mut tx = Tx { conn, clock, author, signals: Signals::default() };
+        let mut tx = Tx { conn, clock, author, signals: Signals::default(), about: About::default() };
         let mut replies = Vec::with_capacity(batch.len());
         let mut fate = tx.begin().await;
         for job in batch.drain(..) {
@@ -189,6 +189,7 @@ impl Task {
 /// Runs one operation behind a savepoint. An error means that the whole transaction is lost.
 async fn run_one(tx: &mut Tx, job: Job, replies: &mut Vec<Reply>) -> Result<(), Error> {
     let before = tx.signals;
+    tx.about = About::default();
     tx.conn.batch("SAVEPOINT operation").await?;
     let outcome = AssertUnwindSafe(job(tx)).catch_unwind().await;
     let keep = match outcome {

@@ -51,7 +51,7 @@ pub struct Described {
 /// The configuration holds what is not allowed (the fields are named), or the database failed.
 pub async fn describe_self(app: &App, described: Described) -> Result<(), Error> {
     // The node speaks for itself; no user is involved.
-    let permit = Permit { user: None };
+    let permit = Permit::default();
     app.write(&permit, move |tx| {
         Box::pin(async move {
             match tx.author.id.kind {

@@ -33,7 +33,7 @@ use crate::{
 const HOME: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
 
 fn permit() -> Permit {
-    Permit { user: None }
+    Permit::default()
 }
 
 /// Answers failures sooner than in earnest, but not before hashing is done on a machine that runs other tests.

@@ -14,7 +14,7 @@ fn request<T>(message: T, user: Option<User>) -> Request<T> {
     let caller =
         SpiffeId { chain: "test".into(), kind: Kind::Gateway, region: "-".into(), number: 0, uuid: Uuid::nil() };
     let here = std::sync::Arc::new(caller.clone());
-    let actor = Actor { caller, user, guest: None, client: HOME, here, hub_heard: true, hub_linked: true };
+    let actor = Actor { caller, user, guest: None, client: HOME, rpc: "test", here, hub_heard: true, hub_linked: true };
     let mut request = Request::new(message);
     request.extensions_mut().insert(actor);
     request

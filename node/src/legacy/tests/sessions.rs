@@ -63,7 +63,7 @@ on_both!(a_phone_stays_logged_in_until_it_logs_out, async |node: Node| {
     for other in ["1111b09199c62bcf9418ad846dd0e4bbdfc6ee4b", "0000b09199c62bcf9418ad846dd0e4bbdfc6ee4b"] {
         assert!(authenticate(&node.app, other).await.is_err(), "{other}");
     }
-    accounts.log_out(&Permit { user: None }, &user).await.unwrap();
+    accounts.log_out(&Permit::default(), &user).await.unwrap();
     assert!(authenticate(&node.app, TOKEN).await.is_err());
     // The next run does not log it in again.
     run(&node, Old::sample(1).file().source(), Options::default()).await;

@@ -1,6 +1,7 @@
 //! Revenue of this node's store. The node alone makes entries: one a sale, in the order's transaction, and a negative one
 //! for what was given back, when it was.
 
+pub mod figures;
 pub mod import;
 mod rpc;
 
