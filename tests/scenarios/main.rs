@@ -43,6 +43,7 @@ mod regions;
 mod replication;
 mod roles;
 mod schedule;
+mod seed;
 mod sessions;
 mod stores;
 mod tls;
