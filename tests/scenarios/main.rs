@@ -34,6 +34,7 @@ mod foreign;
 mod holes;
 mod legacy;
 mod links;
+mod matrix;
 mod mesh;
 mod once;
 mod power_cuts;
