@@ -167,6 +167,10 @@ impl Sightings for Alone {
     fn last_seen(&self, _node: Uuid) -> Option<chrono::DateTime<chrono::Utc>> {
         None
     }
+
+    fn is_linked(&self, _node: Uuid) -> bool {
+        false
+    }
 }
 
 async fn execute(url: &str, sql: &str) {

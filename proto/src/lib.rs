@@ -25,9 +25,11 @@ pub mod codepop {
     package!(accounts, "codepop.accounts.v1");
     package!(audit, "codepop.audit.v1");
     package!(catalog, "codepop.catalog.v1");
+    package!(dashboards, "codepop.dashboards.v1");
     package!(generator, "codepop.generator.v1");
     package!(inventory, "codepop.inventory.v1");
     package!(journal, "codepop.journal.v1");
+    package!(maintenance, "codepop.maintenance.v1");
     package!(mesh, "codepop.mesh.v1");
     package!(nodes, "codepop.nodes.v1");
     package!(notifications, "codepop.notifications.v1");
@@ -37,15 +39,25 @@ pub mod codepop {
     package!(payments, "codepop.payments.v1");
     package!(preferences, "codepop.preferences.v1");
     package!(receipts, "codepop.receipts.v1");
+    package!(reports, "codepop.reports.v1");
     package!(roles, "codepop.roles.v1");
+    package!(staff, "codepop.staff.v1");
     package!(stores, "codepop.stores.v1");
     package!(support, "codepop.support.v1");
 }
 
+/// The public standard's messages, by their own path.
+pub mod google {
+    pub mod api {
+        tonic::include_proto!("google.api");
+    }
+}
+
 pub use codepop::{
-    accounts::v1 as accounts, audit::v1 as audit, catalog::v1 as catalog, generator::v1 as generator,
-    inventory::v1 as inventory, journal::v1 as journal, mesh::v1 as mesh, nodes::v1 as nodes,
-    notifications::v1 as notifications, operator::v1 as operator, options::v1 as options, orders::v1 as orders,
-    payments::v1 as payments, preferences::v1 as preferences, receipts::v1 as receipts, roles::v1 as roles,
-    stores::v1 as stores, support::v1 as support,
+    accounts::v1 as accounts, audit::v1 as audit, catalog::v1 as catalog, dashboards::v1 as dashboards,
+    generator::v1 as generator, inventory::v1 as inventory, journal::v1 as journal, maintenance::v1 as maintenance,
+    mesh::v1 as mesh, nodes::v1 as nodes, notifications::v1 as notifications, operator::v1 as operator,
+    options::v1 as options, orders::v1 as orders, payments::v1 as payments, preferences::v1 as preferences,
+    receipts::v1 as receipts, reports::v1 as reports, roles::v1 as roles, staff::v1 as staff, stores::v1 as stores,
+    support::v1 as support,
 };

@@ -28,6 +28,8 @@ mod accounts;
 mod app;
 mod audit;
 mod cli;
+mod compaction;
+mod docs;
 mod drinks;
 mod favorites;
 mod foreign;

@@ -6,5 +6,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a harness may fail the test that uses it")]
 
 pub mod bench;
+pub mod docs;
 pub mod faults;
 pub mod harness;

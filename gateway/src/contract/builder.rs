@@ -1,8 +1,8 @@
 //! From an RPC's descriptor and options to what the gateway serves: names are resolved, and what cannot be served is
 //! refused when the gateway starts.
 
-use codepop_proto::options::{HeaderField, Permission, route};
-use http::{HeaderName, Method, uri::PathAndQuery};
+use codepop_proto::options::{HeaderField, Permission, Route, route};
+use http::{HeaderName, HeaderValue, Method, uri::PathAndQuery};
 use prost_reflect::MethodDescriptor;
 
 use super::{
@@ -12,6 +12,12 @@ use super::{
     template::Template,
 };
 use crate::json::{Body, FieldPath, Kind, MessageId, Schema, Shape};
+
+/// The standard's message for answers that are files.
+const HTTP_BODY: &str = "google.api.HttpBody";
+
+/// What a file is when nobody says what.
+const ANY_FILE: &str = "application/octet-stream";
 
 /// Resolves the names in an RPC's options.
 pub(super) struct Builder<'a> {
@@ -48,7 +54,8 @@ impl Builder<'_> {
                 .iter()
                 .map(|rule| self.binding(rule, &options.rest.raw_body))
                 .collect::<Result<_, _>>()?,
-            target: self.target(options.route.as_ref())?,
+            target: self.target(options.route.target.as_ref())?,
+            or_hub: self.or_hub(&options.route)?,
             repeatable: options.repeatable,
             success,
             ok_when: self.ok_when(&options.rest.ok_when)?,
@@ -56,6 +63,7 @@ impl Builder<'_> {
             begins_session: options.access.begins_session,
             lenient: options.access.lenient,
             is_stream: self.method.is_server_streaming(),
+            file: self.file(&options.rest.content_type)?,
             headers: options.rest.headers.iter().map(|header| self.header(header)).collect::<Result<_, _>>()?,
         })
     }
@@ -75,6 +83,7 @@ impl Builder<'_> {
         };
         let response_body = match rule.response_body.as_str() {
             "" => None,
+            _ if self.is_file() => return Err(self.error("a file is its own body; response_body has no meaning")),
             name => Some(self.index(self.output, name)?),
         };
         let spell =
@@ -130,6 +139,36 @@ impl Builder<'_> {
             Ok(Some(field.number))
         } else {
             Err(self.error("ok_when must name a bool field"))
+        }
+    }
+
+    /// Whether the answer is a file instead of JSON.
+    fn is_file(&self) -> bool {
+        self.method.output().full_name() == HTTP_BODY
+    }
+
+    fn file(&self, content_type: &str) -> Result<Option<HeaderValue>, Error> {
+        match (self.is_file(), content_type) {
+            (false, "") => Ok(None),
+            (false, _) => Err(self.error(format!("content_type is for answers that are a {HTTP_BODY}"))),
+            (true, "") => Ok(Some(HeaderValue::from_static(ANY_FILE))),
+            (true, name) => {
+                let value = HeaderValue::from_str(name);
+                value.map(Some).map_err(|_| self.error(format!("{name:?} is no content type")))
+            }
+        }
+    }
+
+    fn or_hub(&self, route: &Route) -> Result<bool, Error> {
+        use route::Target::{AnyHub, AnyStore, ChosenStore, NumberField, RegionField, StoreField};
+        match (route.or_hub, &route.target) {
+            (false, _) => Ok(false),
+            (true, Some(StoreField(_) | RegionField(_) | NumberField(_) | AnyStore(true) | ChosenStore(true))) => {
+                Ok(true)
+            }
+            (true, None | Some(AnyHub(_) | AnyStore(_) | ChosenStore(_))) => {
+                Err(self.error("or_hub adds nothing: hubs can answer anyway"))
+            }
         }
     }
 

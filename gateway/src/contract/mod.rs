@@ -6,7 +6,7 @@ pub(crate) mod docs;
 mod options;
 pub(crate) mod template;
 
-use http::{HeaderName, Method, uri::PathAndQuery};
+use http::{HeaderName, HeaderValue, Method, uri::PathAndQuery};
 use prost_reflect::{DescriptorPool, MethodDescriptor};
 
 use self::{builder::Builder, docs::Docs, options::Options, template::Template};
@@ -68,6 +68,8 @@ pub(crate) struct Rpc {
     pub(crate) output: MessageId,
     pub(crate) bindings: Vec<Binding>,
     pub(crate) target: Target,
+    /// Whether hubs can answer too: without a target, and after it.
+    pub(crate) or_hub: bool,
     /// Whether it may be sent again although it may have been executed.
     pub(crate) repeatable: bool,
     /// HTTP status of success.
@@ -80,8 +82,10 @@ pub(crate) struct Rpc {
     pub(crate) begins_session: bool,
     /// Whether credentials that are not good count as none.
     pub(crate) lenient: bool,
-    /// Whether it answers with a stream of messages, which become server-sent events.
+    /// Whether it answers with a stream of messages, which become server-sent events, or the pieces of a file.
     pub(crate) is_stream: bool,
+    /// What a file is unless the node says it; `None` when answers are JSON.
+    pub(crate) file: Option<HeaderValue>,
     /// Request headers and the text fields that they fill.
     pub(crate) headers: Vec<(HeaderName, FieldPath)>,
 }

@@ -1,6 +1,6 @@
 //! The options of an RPC: the standard's HTTP mapping, and the contract's own `access`, `route` and `rest`.
 
-use codepop_proto::options::{Access, CallerKind, Rest, Route, route};
+use codepop_proto::options::{Access, CallerKind, Rest, Route};
 use http::Method;
 use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor, Value};
 
@@ -20,7 +20,7 @@ pub(super) struct Rule {
 pub(super) struct Options {
     pub(super) rules: Vec<Rule>,
     pub(super) access: Access,
-    pub(super) route: Option<route::Target>,
+    pub(super) route: Route,
     pub(super) rest: Rest,
     /// Whether the RPC may be sent again although it may have been executed.
     pub(super) repeatable: bool,
@@ -37,7 +37,7 @@ impl Options {
         Ok(Self {
             rules,
             access: own(pool, &options, "codepop.options.v1.access")?,
-            route: own::<Route>(pool, &options, "codepop.options.v1.route")?.target,
+            route: own(pool, &options, "codepop.options.v1.route")?,
             rest: own(pool, &options, "codepop.options.v1.rest")?,
             // 1 is NO_SIDE_EFFECTS, 2 is IDEMPOTENT.
             repeatable: options

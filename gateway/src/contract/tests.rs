@@ -7,6 +7,7 @@ fn load(answer: &str, http: &str, rest: &str, fields: &str) -> Result<Contract, 
     let text = format!(
         "syntax = \"proto3\"; package zoo.v1;
         import \"codepop/options/v1/options.proto\"; import \"google/api/annotations.proto\";
+        import \"google/api/httpbody.proto\";
         service ZooService {{ rpc Feed(FeedRequest) returns ({answer}) {{
             option (google.api.http) = {{{http}}};
             option (codepop.options.v1.access) = {{callers: CALLER_KIND_GATEWAY permission: PERMISSION_PUBLIC}};
@@ -32,6 +33,10 @@ fn what_can_be_served_is_taken() {
     let rpc = &contract.rpcs[0];
     assert_eq!((rpc.bindings[0].body, rpc.is_stream), (Body::Raw(0), false));
     assert_eq!(rpc.headers[0].0, "x-seal");
+    let file = load("google.api.HttpBody", r#"post: "/feed""#, r#"content_type: "text/csv""#, FIELDS).unwrap();
+    assert_eq!(file.rpcs[0].file.as_ref().unwrap(), "text/csv");
+    let either = r#"}; option (codepop.options.v1.route) = {store_field: "seal" or_hub: true"#;
+    assert!(load("FeedResponse", r#"post: "/feed""#, either, FIELDS).unwrap().rpcs[0].or_hub);
     assert!(load("stream FeedResponse", r#"get: "/feed/{number}""#, "", FIELDS).unwrap().rpcs[0].is_stream);
 }
 
@@ -48,10 +53,18 @@ fn what_cannot_be_served_is_refused() {
         ("FeedResponse", post, header("number", "x-seal"), "needs a text field"),
         ("FeedResponse", post, header("other", "x-seal"), "there is no field"),
         ("FeedResponse", post, header("seal", "x seal"), "is no header"),
+        ("FeedResponse", post, r#"content_type: "text/csv""#.to_owned(), "is for answers that are a"),
+        ("google.api.HttpBody", post, r#"content_type: "a\nb""#.to_owned(), "is no content type"),
+        ("google.api.HttpBody", r#"post: "/feed" response_body: "data""#, String::new(), "is its own body"),
     ];
     for (answer, http, rest, expected) in cases {
         let problem = load(answer, http, &rest, FIELDS).unwrap_err().to_string();
         assert!(problem.starts_with("zoo.v1.ZooService.Feed: ") && problem.contains(expected), "{rest}: {problem}");
+    }
+    for target in ["any_hub: true ", "any_store: false ", ""] {
+        let rest = format!("}}; option (codepop.options.v1.route) = {{{target}or_hub: true");
+        let problem = load("FeedResponse", post, &rest, FIELDS).unwrap_err().to_string();
+        assert!(problem.contains("or_hub adds nothing"), "{target}: {problem}");
     }
     let number = "int64 number = 1 [(codepop.options.v1.number_or_word) = true];";
     let problem = load("FeedResponse", post, "", number).unwrap_err().to_string();

@@ -110,12 +110,14 @@ fn responses(contract: &Contract, rpc: &Rpc, binding: &Binding) -> Map<String, V
     let mut responses = Map::new();
     let message = contract.schema.message(rpc.output);
     let doc = if message.doc.is_empty() { "Success." } else { &message.doc };
+    let file = rpc.file.as_ref().map(|kind| String::from_utf8_lossy(kind.as_bytes()).into_owned());
     let content = match binding.response_body {
         Some(index) => schema::of_field(&contract.schema, &message.fields[index]),
         None => schema::reference(message),
     };
     let success = match rpc.success {
         204 => json!({"description": doc}),
+        _ if let Some(kind) = file => json!({"description": doc, "content": {kind: {"schema": {}}}}),
         // Each event has one message in its data.
         _ if rpc.is_stream => json!({"description": doc, "content": {"text/event-stream": {"schema": {
             "type": "string", "contentMediaType": "application/json", "contentSchema": content,

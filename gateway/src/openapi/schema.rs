@@ -23,10 +23,14 @@ pub(super) fn components(contract: &Contract) -> Map<String, Value> {
     let (mut inputs, mut outputs) = (BTreeSet::new(), BTreeSet::new());
     for rpc in &contract.rpcs {
         collect(&contract.schema, rpc.input, &mut inputs);
-        collect(&contract.schema, rpc.output, &mut outputs);
+        // A file is no JSON and has no schema.
+        if rpc.file.is_none() {
+            collect(&contract.schema, rpc.output, &mut outputs);
+        }
     }
     let mut components = Map::new();
-    for (id, message) in contract.schema.messages() {
+    let used = |id: &MessageId| inputs.contains(id) || outputs.contains(id);
+    for (id, message) in contract.schema.messages().filter(|(id, _)| used(id)) {
         // What only requests hold needs nothing to be there; answers hold every field.
         components.insert(
             message.full_name.to_string(),

@@ -3,6 +3,7 @@
 mod body;
 mod cors;
 mod events;
+mod file;
 mod handle;
 mod headers;
 mod listener;
@@ -24,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::session::COOKIE as SESSION_COOKIE;
 pub use self::{cors::AllowedOrigins, proxies::TrustedProxies};
-use self::{events::Events, meters::Meters, places::Places, throttle::Throttle};
+use self::{events::Events, file::Pieces, meters::Meters, places::Places, throttle::Throttle};
 use crate::{
     contract::{self, Contract},
     openapi,
@@ -41,8 +42,8 @@ const HEALTH_PATH: &str = "/healthz";
 /// Requests under way at the same time; each may hold a body of 1 MiB.
 const REQUESTS_MAX: usize = 1024;
 
-/// An answer: whole, or a stream of events.
-type Answer = Response<Either<Full<Bytes>, Events>>;
+/// An answer: whole, a stream of events, or a file in pieces.
+type Answer = Response<Either<Full<Bytes>, Either<Events, Pieces>>>;
 
 /// How the gateway serves.
 #[derive(Clone, Debug)]

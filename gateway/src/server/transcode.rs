@@ -13,7 +13,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, req
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 
-use super::{Answer, Gateway, body, events::Source, headers, places::Place, problem::Problem, session::Cookies};
+use super::{
+    Answer, Gateway, body, events::Source, file::File, headers, places::Place, problem::Problem, session::Cookies,
+};
 use crate::{
     contract::{Binding, Contract, Rpc},
     json::{self, Body, Fault, Input, wire},
@@ -63,20 +65,42 @@ impl Gateway {
             rpc,
             message: &message,
             is_known_again: is_known_again(rpc, &metadata),
-            call: grpc::Call { path: rpc.path.clone(), metadata, framed: grpc::frame(&message), deadline },
+            call: grpc::Call {
+                path: rpc.path.clone(),
+                metadata,
+                framed: grpc::frame(&message),
+                deadline,
+                awaits_first: rpc.file.is_some(),
+            },
             preferred: headers::preferred_store(&request.headers),
             chosen: headers::chosen_store(&request.headers),
         };
         let answer = self.upstream.call(&outgoing).await;
         self.count_login(rpc_index, &answer, context);
-        let (content, heard) = match answer {
-            Ok(grpc::Answer { content, said }) => (Ok(content), said),
+        let (answered, heard) = match answer {
+            Ok(grpc::Answer { content, said, disposition }) => (Ok((content, disposition)), said),
             Err(Refusal { failure, said }) => (Err(self.spelled(rpc, failure)), said),
         };
         *said = heard;
-        match content? {
-            Content::Message(message) => self.encode(rpc, binding, &message),
-            Content::Stream(messages) => Ok(self.events((rpc_index, binding_index), *messages, context, place)),
+        let (content, disposition) = answered?;
+        match (content, &rpc.file) {
+            (Content::Message(message), None) => self.encode(rpc, binding, &message),
+            (Content::Stream(messages), None) => Ok(self.events((rpc_index, binding_index), *messages, context, place)),
+            (content, Some(kind)) => {
+                let file = File { kind, disposition, status: rpc.success };
+                self.file(rpc_index, file, content, place).await
+            }
+        }
+    }
+
+    /// A file, whole or in pieces.
+    async fn file(&self, rpc: usize, file: File<'_>, content: Content, kept: Option<Place>) -> Result<Answer, Problem> {
+        match content {
+            Content::Message(message) => Ok(file.whole(&message)?.map(Either::Left)),
+            Content::Stream(messages) => {
+                let pieces = file.in_pieces(messages.listen(Arc::clone(&self.contract), rpc), kept).await?;
+                Ok(pieces.map(|pieces| Either::Right(Either::Right(pieces))))
+            }
         }
     }
 
@@ -97,7 +121,9 @@ impl Gateway {
         let write_error =
             move |failure| Problem::from(failure).body(request_id.to_str().unwrap_or_default()).to_string();
         let messages = messages.listen(Arc::clone(&self.contract), rpc);
-        Source { messages, write, write_error, stop: self.stop.clone() }.answer(kept).map(Either::Right)
+        Source { messages, write, write_error, stop: self.stop.clone() }
+            .answer(kept)
+            .map(|events| Either::Right(Either::Left(events)))
     }
 
     fn decode(

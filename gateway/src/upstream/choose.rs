@@ -7,13 +7,16 @@ use uuid::Uuid;
 
 use super::table::{Home, Node, Table};
 use crate::{
-    contract::{Target, TargetField},
+    contract::{Rpc, Target, TargetField},
     json::wire::{self, Raw},
 };
 
 /// Nodes that may be tried for one request at the most. One that cannot be dialled costs nothing, so there are more of them
 /// than attempts, which `failover.rs` counts.
 const CANDIDATES_MAX: usize = 8;
+
+/// Of them, hubs that come after stores.
+const HUBS_KEPT: usize = 2;
 
 /// Who is to answer a particular request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +30,8 @@ pub(crate) enum Wanted {
     Store(Uuid),
     Number(u32),
     Region(String),
+    /// This one; hubs after it.
+    OrHub(Box<Wanted>),
 }
 
 /// Who can answer.
@@ -44,7 +49,22 @@ pub(crate) enum Choice {
 
 impl Wanted {
     /// Reads from a request who is to answer it; `chosen` is the store that a header names.
-    pub(crate) fn of(target: &Target, message: &[u8], chosen: Option<Uuid>) -> Result<Self, Failure> {
+    pub(crate) fn of(rpc: &Rpc, message: &[u8], chosen: Option<Uuid>) -> Result<Self, Failure> {
+        if !rpc.or_hub {
+            return Self::of_target(&rpc.target, message, chosen);
+        }
+        let is_empty = match &rpc.target {
+            Target::Store(field) | Target::Region(field) => text(field, message).is_empty(),
+            Target::Number(field) => whole(field, message) == 0,
+            _ => false,
+        };
+        Ok(match is_empty {
+            true => Self::AnyHub,
+            false => Self::OrHub(Box::new(Self::of_target(&rpc.target, message, chosen)?)),
+        })
+    }
+
+    fn of_target(target: &Target, message: &[u8], chosen: Option<Uuid>) -> Result<Self, Failure> {
         Ok(match target {
             Target::Any => Self::Any,
             Target::AnyStore => Self::AnyStore,
@@ -106,7 +126,24 @@ pub(crate) fn choose(table: &Table, home: Home, wanted: &Wanted, preferred: Opti
         },
         Wanted::Store(id) => one(table.by_id(*id).filter(|node| node.is_store()), "There is no store with this id."),
         Wanted::Number(number) => one(table.by_number(*number), "There is no store that gave this number."),
+        Wanted::OrHub(first) => or_hubs(choose(table, home, first, preferred), table),
     }
+}
+
+/// Hubs after whoever is meant, and instead of whoever is away or not known here.
+fn or_hubs(choice: Choice, table: &Table) -> Choice {
+    let Choice::Candidates(hubs) = several(table, None, Node::is_hub, "") else { return choice };
+    let mut candidates = match choice {
+        Choice::Candidates(candidates) => candidates,
+        Choice::Away(_) | Choice::Nobody(_) | Choice::Unknown(_) => Vec::new(),
+    };
+    // Room is kept for hubs: that all stores fail is when they are needed.
+    candidates.truncate(CANDIDATES_MAX - HUBS_KEPT.min(hubs.len()));
+    let left = CANDIDATES_MAX - candidates.len();
+    let more: Vec<_> =
+        hubs.into_iter().filter(|hub| candidates.iter().all(|node| node.info.id != hub.info.id)).collect();
+    candidates.extend(more.into_iter().take(left));
+    Choice::Candidates(candidates)
 }
 
 fn one(node: Option<&Arc<Node>>, unknown: &str) -> Choice {

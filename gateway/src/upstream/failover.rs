@@ -73,7 +73,7 @@ enum Verdict {
 impl Upstream {
     /// Gets an answer from a node that can give one.
     pub(crate) async fn call(&self, outgoing: &Outgoing<'_>) -> Result<Answer, Refusal> {
-        let wanted = Wanted::of(&outgoing.rpc.target, outgoing.message, outgoing.chosen)?;
+        let wanted = Wanted::of(outgoing.rpc, outgoing.message, outgoing.chosen)?;
         let answer = self.attempt(outgoing, &wanted).await;
         // A node that refers to another one has done nothing; it is followed once.
         let Some(next) = answer.as_ref().err().and_then(|refusal| referral(&refusal.failure)) else { return answer };

@@ -35,6 +35,8 @@ pub(crate) struct Call {
     pub(crate) framed: Bytes,
     /// When the answer is of no use any more.
     pub(crate) deadline: Instant,
+    /// Whether a stream of answers has begun only when its first one is there.
+    pub(crate) awaits_first: bool,
 }
 
 /// Why there is no answer message.
@@ -80,6 +82,8 @@ impl CallError {
 pub(crate) struct Answer {
     pub(crate) content: Content,
     pub(crate) said: Said,
+    /// Under which name a file is to be saved, as `Content-Disposition` has it.
+    pub(crate) disposition: Option<HeaderValue>,
 }
 
 /// One message, or a stream of them.
@@ -103,9 +107,9 @@ pub(crate) fn frame(message: &[u8]) -> Bytes {
 pub(super) async fn unary(sender: Sender, uri: Uri, call: &Call, limit: Instant) -> Result<Answer, CallError> {
     let left = call.deadline.saturating_duration_since(Instant::now());
     let exchange = async {
-        let (body, said) = head(send(sender, request(uri, call, left), limit).await?)?;
+        let Head { body, said, disposition } = head(send(sender, request(uri, call, left), limit).await?)?;
         match message(body).await {
-            Ok(message) => Ok(Answer { content: Content::Message(message), said }),
+            Ok(message) => Ok(Answer { content: Content::Message(message), said, disposition }),
             Err(error) => Err(error.after(said)),
         }
     };
@@ -115,9 +119,10 @@ pub(super) async fn unary(sender: Sender, uri: Uri, call: &Call, limit: Instant)
 /// Sends a call and waits until its stream of answers begins, until `limit` at most.
 pub(super) async fn stream(sender: Sender, uri: Uri, call: &Call, limit: Instant) -> Result<Answer, CallError> {
     let open = async {
-        let (body, said) = head(send(sender, request(uri, call, STREAM_LIMIT), limit).await?)?;
-        match Messages::begin(body).await {
-            Ok(messages) => Ok(Answer { content: Content::Stream(Box::new(messages)), said }),
+        let answer = send(sender, request(uri, call, STREAM_LIMIT), limit).await?;
+        let Head { body, said, disposition } = head(answer)?;
+        match Messages::begin(body, call.awaits_first).await {
+            Ok(messages) => Ok(Answer { content: Content::Stream(Box::new(messages)), said, disposition }),
             Err(error) => Err(error.after(said)),
         }
     };
@@ -159,8 +164,15 @@ fn timeout(left: Duration) -> HeaderValue {
     HeaderValue::try_from(format!("{millis}m")).unwrap_or(HeaderValue::from_static("1m"))
 }
 
-/// What the head of an answer says; the body is worth reading when it is no error.
-fn head(response: Response<Incoming>) -> Result<(Incoming, Said), CallError> {
+/// An answer whose body is worth reading: its head is no error.
+struct Head {
+    body: Incoming,
+    said: Said,
+    disposition: Option<HeaderValue>,
+}
+
+/// What the head of an answer says.
+fn head(response: Response<Incoming>) -> Result<Head, CallError> {
     let (mut head, body) = response.into_parts();
     let said = Said::take(&mut head.headers);
     if let Some(status) = Status::from_header_map(&head.headers) {
@@ -170,7 +182,8 @@ fn head(response: Response<Incoming>) -> Result<(Incoming, Said), CallError> {
         let message = format!("the node answered with HTTP status {}", head.status);
         return Err(CallError::answered(Status::new(of_http(head.status), message)));
     }
-    Ok((body, said))
+    let disposition = head.headers.remove(header::CONTENT_DISPOSITION);
+    Ok(Head { body, said, disposition })
 }
 
 async fn message(body: Incoming) -> Result<Bytes, CallError> {

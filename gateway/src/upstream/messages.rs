@@ -36,11 +36,14 @@ pub(crate) struct Messages {
 }
 
 impl Messages {
-    /// Begins to read. An error that comes at once is returned here.
-    pub(super) async fn begin(body: Incoming) -> Result<Self, CallError> {
+    /// Begins to read. An error that comes at once is returned here; one that comes instead of the first message too,
+    /// if that is awaited.
+    pub(super) async fn begin(body: Incoming, awaits_first: bool) -> Result<Self, CallError> {
         let mut messages =
             Self { body, buffer: BytesMut::new(), first: None, over: false, place: None, node: Uuid::nil() };
-        if let Ok(first) = tokio::time::timeout(FIRST_WAIT, messages.next()).await {
+        if awaits_first {
+            messages.first = messages.next().await?;
+        } else if let Ok(first) = tokio::time::timeout(FIRST_WAIT, messages.next()).await {
             messages.first = first?;
         }
         Ok(messages)

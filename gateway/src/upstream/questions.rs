@@ -25,5 +25,6 @@ fn question(path: &'static str, message: &impl Message, deadline: Instant) -> Ca
         metadata: HeaderMap::new(),
         framed: grpc::frame(&message.encode_to_vec()),
         deadline,
+        awaits_first: false,
     }
 }

@@ -279,6 +279,59 @@ async fn a_key_does_not_tie_what_was_not_sent() {
 }
 
 #[tokio::test]
+async fn hubs_answer_without_a_target_and_after_it() {
+    let (near, mut far, hub) = chain().await;
+    let mut other = Node::hub("attic", 2, 9.0).await;
+    near.knows(&[&far, &hub, &other]);
+    let gateway = Gateway::before(&[&near, &far, &hub, &other]).await;
+    let appoint = |branch: String| {
+        let gateway = &gateway;
+        async move { gateway.post("/library/appointments", &json!({"branch_id": branch})).await }
+    };
+    let name = async |branch: String| appoint(branch).await.json()["name"].as_str().unwrap_or_default().to_owned();
+    assert_eq!(name(String::new()).await, "archive", "nobody is named: the nearest hub");
+    assert_eq!(name(far.id.to_string()).await, "far");
+    appoint("far".into()).await.is_error(400, "invalid");
+    assert_eq!(name(Uuid::now_v7().to_string()).await, "archive", "the hub knows whether there is one");
+    for region in ["", "?region=A", "?region=B"] {
+        assert_eq!(gateway.get(&format!("/library/reports{region}")).await.status, 200, "{region}");
+        assert_eq!(hub.seen().last().unwrap().method, "GetReport");
+    }
+
+    // What may have been done is not done again elsewhere; what was not, is.
+    far.on("Appoint", Reply::DieOnce);
+    appoint(far.id.to_string()).await.is_error(503, "unavailable");
+    assert_eq!(hub.seen().iter().filter(|seen| seen.method == "Appoint").count(), 2);
+    far.on("Appoint", Reply::Fail(Failure::new(Code::StorageUnavailable, "No database.")));
+    eventually("back", || async { name(far.id.to_string()).await == "archive" }).await;
+    far.kill().await;
+    assert_eq!(name(far.id.to_string()).await, "archive", "not sent");
+    assert_eq!(name(far.id.to_string()).await, "archive", "known to be away");
+    let dismiss = || gateway.send(Method::DELETE, "/library/appointments/500001002", &[], "");
+    hub.on("Dismiss", Reply::Die);
+    assert_eq!(dismiss().await.status, 200);
+    assert_eq!(other.seen().last().unwrap().method, "Dismiss", "and what may be repeated goes to the next hub");
+    other.kill().await;
+    hub.on("Appoint", Reply::Fail(Failure::new(Code::Forbidden, "No.")));
+    appoint(far.id.to_string()).await.is_error(403, "permission_denied");
+}
+
+#[tokio::test]
+async fn with_no_hub_left_the_store_that_is_away_is_named() {
+    let (near, mut far, mut hub) = chain().await;
+    let gateway = Gateway::before(&[&near, &far, &hub]).await;
+    far.kill().await;
+    hub.kill().await;
+    let path = format!("/library/branches/{}/loans", far.id);
+    gateway.post(&path, &json!({})).await.is_error(503, "unavailable");
+    gateway.get("/library/archives/A").await.is_error(503, "unavailable");
+    let body = gateway.post("/library/appointments", &json!({"branch_id": far.id})).await.is_error(503, "unavailable");
+    assert!(body["detail"].as_str().unwrap().contains("far"), "{body}");
+    gateway.post("/library/appointments", &json!({})).await.is_error(503, "unavailable");
+    assert!(near.seen().is_empty(), "no other store can answer");
+}
+
+#[tokio::test]
 async fn old_numbers_belong_to_whoever_holds_them() {
     let (near, mut far, hub) = chain().await;
     let gateway = Gateway::with(vec![near.url(), far.url(), hub.url()], Some(near.id)).await;

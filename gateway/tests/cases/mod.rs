@@ -3,6 +3,7 @@
 mod errors;
 mod events;
 mod failover;
+mod files;
 mod openapi;
 mod program;
 mod rest;

@@ -136,6 +136,13 @@ async fn the_page_is_valid_and_complete() {
     let watch = &page["paths"]["/library/watch"]["get"]["responses"]["200"]["content"]["text/event-stream"]["schema"];
     assert_eq!(watch["contentMediaType"], "application/json");
     assert!(watch["contentSchema"].to_string().contains("library.v1.Book"), "response_body: {watch}");
+    let answers = |path: &str| page["paths"][path]["get"]["responses"]["200"]["content"].clone();
+    assert_eq!(answers("/library/reports"), json!({"text/csv": {"schema": {}}}));
+    assert_eq!(answers("/library/catalogue"), json!({"application/octet-stream": {"schema": {}}}));
+    assert!(page["components"]["schemas"].get("google.api.HttpBody").is_none(), "a file has no schema");
+    let dismiss = &page["paths"]["/library/appointments"]["delete"];
+    assert!(dismiss["requestBody"]["content"]["application/json"].is_object(), "a body on DELETE");
+    assert_eq!(dismiss["parameters"], json!([]));
     let parcel = &page["paths"]["/library/parcels/{shelf}"]["post"];
     assert_eq!(parcel["requestBody"]["content"], json!({"*/*": {"schema": {}}}));
     assert!(parcel["responses"]["413"].is_object() && parcel["responses"]["415"].is_null());

@@ -75,6 +75,24 @@ async fn path_query_and_body_reach_the_node() {
 }
 
 #[tokio::test]
+async fn delete_may_have_a_body() {
+    let node = Node::hub("archive", 1, 0.0).await;
+    node.on("Dismiss", Reply::Echo);
+    let gateway = Gateway::before(&[&node]).await;
+    let dismiss = |path: &'static str, headers: &'static [(&'static str, &'static str)], body: &'static str| {
+        gateway.send(Method::DELETE, path, headers, body)
+    };
+    let got = dismiss("/library/appointments/", &[JSON], r#"{"book_id": 7, "branch_id": "b"}"#).await;
+    assert_eq!((got.status, got.json()), (200, json!({"book_id": 7, "branch_id": "b"})));
+    let got = dismiss("/library/appointments/8", &[JSON], r#"{"book_id": 7, "branch_id": "b"}"#).await;
+    assert_eq!(got.json(), json!({"book_id": 8, "branch_id": "b"}), "the path wins over the body");
+    let got = dismiss("/library/appointments/8", &[], "").await;
+    assert_eq!(got.json(), json!({"book_id": 8, "branch_id": ""}), "which may be missing");
+    dismiss("/library/appointments", &[JSON], "{").await.is_error(400, "malformed");
+    dismiss("/library/appointments", &[], "{}").await.is_error(415, "unsupported_media_type");
+}
+
+#[tokio::test]
 async fn statuses_are_those_of_the_contract() {
     let node = Node::store("main", 1001, 0.0).await;
     let gateway = Gateway::before(&[&node]).await;

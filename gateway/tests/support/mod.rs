@@ -72,6 +72,21 @@ pub struct Named {
     pub existed: bool,
 }
 
+/// `google.api.HttpBody`.
+#[derive(Clone, PartialEq, Message)]
+pub struct File {
+    #[prost(string, tag = "1")]
+    pub content_type: String,
+    #[prost(bytes = "vec", tag = "2")]
+    pub data: Vec<u8>,
+}
+
+impl File {
+    pub fn bytes(content_type: &str, data: impl Into<Vec<u8>>) -> Vec<u8> {
+        Self { content_type: content_type.to_owned(), data: data.into() }.encode_to_vec()
+    }
+}
+
 impl Named {
     pub fn reply(name: &str) -> Reply {
         Reply::Message(Self { name: name.to_owned(), existed: false }.encode_to_vec())

@@ -54,6 +54,7 @@ fn user(row: &User, hasher: &mut Sha256) {
     hasher.update(row.name_origin.0.as_bytes());
     hasher.update(row.created_at.0.timestamp_micros().to_be_bytes());
     hasher.update([u8::from(row.disabled), u8::from(row.deleted), u8::from(row.preferred_store.is_some())]);
+    hasher.update(row.hold.to_be_bytes());
     hasher.update(row.preferred_store.map_or(Uuid::nil(), Uuid::from).as_bytes());
     for text in [&row.username, &row.first_name, &row.last_name, &row.email] {
         bytes(text.as_bytes(), hasher);

@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use codepop_proto::accounts::{
-    CredentialSet, ProfileChanged, SessionEnded, SessionsEnded, UserDeleted, UserRegistered, UserStatusChanged,
+    CredentialSet, Hold, ProfileChanged, SessionEnded, SessionsEnded, UserDeleted, UserRegistered, UserStatusChanged,
 };
 use codepop_shared::number;
 use uuid::Uuid;
@@ -309,6 +309,9 @@ impl Replicated for UserStatusChanged {
         let mut merge = Merge::new(&row.clocks, stamp)?;
         if merge.takes(STATUS) {
             row.disabled = self.disabled;
+            row.hold = hold(self);
+            // It was said of what was before; the operation that makes this event says it anew.
+            row.hold_reason = String::new();
         }
         let (clocks, mut live) = merge.settle(tx).await?;
         row.clocks = clocks;
@@ -350,6 +353,16 @@ impl Replicated for UserDeleted {
         entries::erase_about(tx, user, &lasting).await?;
         Ok(live)
     }
+}
+
+/// How firmly the account is held. A word of a later version holds like any other: who is out stays out.
+fn hold(changed: &UserStatusChanged) -> i16 {
+    let hold = match Hold::try_from(changed.hold) {
+        _ if !changed.disabled => return 0,
+        Ok(Hold::Unspecified) | Err(_) => Hold::Disabled,
+        Ok(hold) => hold,
+    };
+    i16::try_from(i32::from(hold)).unwrap_or_default()
 }
 
 /// Reads the claim that a deleted account leaves behind: key, time and origin.

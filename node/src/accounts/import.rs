@@ -1,13 +1,15 @@
-//! Accounts of the old system: brought over with their hashes, and the sessions that their phones hold.
+//! Accounts that were made elsewhere: brought over with their hashes, those of the old system with the sessions that their
+//! phones hold.
 
 use chrono::{DateTime, Utc};
 use codepop_proto::{
-    accounts::{CredentialSet, LegacySessionKept, UserRegistered, UserStatusChanged},
+    accounts::{CredentialSet, Hold, LegacySessionKept, UserRegistered, UserStatusChanged},
     roles::Role,
 };
+use codepop_shared::{Failure, identity::Kind, number};
 use uuid::Uuid;
 
-use super::{UserName, hashing, legacy, name, store};
+use super::{Password, UserName, hashing, hashing::Hashing, legacy, name, store};
 use crate::{
     auth::{Place, token::LIFETIME},
     journal::{self, Audience},
@@ -15,7 +17,7 @@ use crate::{
     storage::{self, Tx},
 };
 
-/// An account of the old system, in this one's terms.
+/// An account that was made elsewhere, in this system's terms.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Brought {
     /// Its number.
@@ -36,6 +38,14 @@ pub struct Brought {
     pub role: Option<Role>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
+}
+
+/// The hash of a password, for accounts that are brought with it.
+///
+/// # Errors
+/// The machine has no memory left for it.
+pub async fn hash(password: &Password) -> Result<String, Failure> {
+    Hashing::new().hash(password).await
 }
 
 /// Whether a log-in can check a hash of this form.
@@ -60,7 +70,7 @@ pub async fn is_known(tx: &mut Tx, user: i64) -> Result<bool, storage::Error> {
     Ok(store::user(tx, user).await?.is_some())
 }
 
-/// Makes the account, at home at this node's store. A name that others have is a claim like any other.
+/// Makes the account, at home at this node's store if this is one. A name that others have is a claim like any other.
 ///
 /// # Errors
 /// The database failed, or this node may not speak for the account.
@@ -72,19 +82,21 @@ pub async fn bring(tx: &mut Tx, new: Brought) -> Result<(), journal::Error> {
         first_name: new.first_name,
         last_name: new.last_name,
         email: new.email,
-        preferred_store: store.to_string(),
+        preferred_store: if tx.author.id.kind == Kind::Store { store.to_string() } else { String::new() },
         created_at_us: new.created_at.timestamp_micros(),
     };
     journal::emit(tx, &Audience::Everyone, &registered).await?;
     if let Some(password_hash) = new.password_hash {
         let credential = CredentialSet { user, password_hash, ends_sessions: false };
-        journal::emit(tx, &Audience::Everyone, &credential).await?;
+        let audience = if number::is_hub_born(user) { Audience::Hubs } else { Audience::Everyone };
+        journal::emit(tx, &audience, &credential).await?;
     }
     if let Some(role) = new.role {
-        roles::assign(tx, &NewAssignment { user, role, place: Place::Store(store), by: 0 }).await?;
+        roles::assign(tx, &NewAssignment { user, role, place: Place::Store(store), hub: None, by: 0 }).await?;
     }
     if new.disabled {
-        journal::emit(tx, &Audience::Everyone, &UserStatusChanged { user, disabled: true }).await?;
+        let held = UserStatusChanged { user, disabled: true, hold: Hold::Disabled.into(), changed_by: 0 };
+        journal::emit(tx, &Audience::Everyone, &held).await?;
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use codepop_proto::{
     accounts::{RegisterRequest, UpdateProfileRequest},
     operator::CreateStaffAccountRequest,
+    staff::AcceptInvitationRequest,
 };
 use codepop_shared::{Code, Failure};
 use uuid::Uuid;
@@ -43,8 +44,11 @@ pub(super) fn person_name(input: &str) -> Result<String, &'static str> {
     Ok(name.to_owned())
 }
 
-/// Empty, or something with an @ between two parts: only a letter could prove more.
-fn email(input: &str) -> Result<String, &'static str> {
+/// Reads an e-mail address: empty, or something with an @ between two parts. Only a letter could prove more.
+///
+/// # Errors
+/// It is none; says what it must be.
+pub fn email(input: &str) -> Result<String, &'static str> {
     let address = input.trim();
     if address.chars().count() > EMAIL_MAX {
         return Err("must have at most 254 characters");
@@ -106,6 +110,17 @@ impl TryFrom<CreateStaffAccountRequest> for NewAccount {
     fn try_from(request: CreateStaffAccountRequest) -> Result<Self, Failure> {
         let names = [request.first_name.as_str(), request.last_name.as_str()];
         account(&request.username, request.password, names, &request.email, "")
+    }
+}
+
+/// Without an e-mail address: that is the invitation's.
+impl TryFrom<AcceptInvitationRequest> for NewAccount {
+    type Error = Failure;
+
+    fn try_from(request: AcceptInvitationRequest) -> Result<Self, Failure> {
+        let names =
+            [request.first_name.as_deref().unwrap_or_default(), request.last_name.as_deref().unwrap_or_default()];
+        account(&request.username, request.password, names, "", "")
     }
 }
 

@@ -10,6 +10,7 @@ mod authenticate;
 mod digest;
 mod error;
 mod events;
+mod figures;
 mod gate;
 mod hashing;
 mod import;
@@ -30,17 +31,23 @@ pub use self::{
     authenticate::{authenticate, begin_guest, whose},
     digest::digest,
     error::Error,
+    figures::born_here,
     gate::FAILURE_TIME,
-    import::{Brought, bring, is_claimed, is_known, keep_session, knows_algorithm},
+    import::{Brought, bring, hash, is_claimed, is_known, keep_session, knows_algorithm},
+    input::email as email_address,
     log_in::LoggedIn,
-    lookup::{account_numbers, email, is_deleted},
+    lookup::{Known, account_numbers, count, email, grants, is_active, is_deleted, username},
     name::{NAME_MAX, NameKey, UserName},
     password::Password,
     profile::{Changes, Profile},
-    register::{NewAccount, Registered},
+    register::{NewAccount, Prepared, Registered},
     store::CLAIMANTS_MAX,
     throttle::network,
 };
+use std::net::IpAddr;
+
+use codepop_shared::Failure;
+
 use self::{gate::Gate, hashing::Hashing};
 use crate::{
     app::App,
@@ -60,6 +67,21 @@ impl Accounts {
     /// The operations on a node's accounts.
     pub fn new(app: App) -> Self {
         Self { app, hashing: Hashing::new(), gate: Gate::new(FAILURE_TIME) }
+    }
+
+    /// Lets one attempt at a secret through that stands for `about`: slow and counted as log-ins are, and answered alike
+    /// whatever is wrong.
+    ///
+    /// # Errors
+    /// [`Code::LoginFailed`](codepop_shared::Code::LoginFailed) after [`FAILURE_TIME`] when `check` says `None`; that there are
+    /// too many attempts; what `check` failed with.
+    pub async fn attempt<T>(
+        &self,
+        about: NameKey,
+        client: IpAddr,
+        check: impl Future<Output = Result<Option<T>, Failure>>,
+    ) -> Result<T, Failure> {
+        self.gate.pass(about, client, check).await
     }
 }
 

@@ -58,7 +58,7 @@ impl Accounts {
         }
         let names = (new.username.clone(), new.first_name.clone(), new.last_name.clone());
         let user = self.create(permit, new, Audience::Everyone).await?;
-        let token = log_in::new_token(&self.app, user, None, Hlc(0))?;
+        let token = self.first_token(user)?;
         let (username, first_name, last_name) = names;
         Ok(Registered { user, username: username.as_str().to_owned(), first_name, last_name, token })
     }
@@ -76,18 +76,55 @@ impl Accounts {
 
     /// `hash_for`: who gets the password's hash.
     async fn create(&self, permit: &Permit, new: NewAccount, hash_for: Audience) -> Result<i64, Failure> {
+        let prepared = self.prepare(new, hash_for).await?;
+        let created = self.app.write(permit, move |tx| Box::pin(prepared.insert(tx)));
+        created.await.map_err(|error: Error| error.into())
+    }
+
+    /// Does what is costly before an account that is born at this node is made: at a hub a staff account, whose hash is for
+    /// hubs.
+    ///
+    /// # Errors
+    /// [`Code::NameTaken`] when this node knows a claim on the name.
+    pub async fn prepare_here(&self, new: NewAccount) -> Result<Prepared, Failure> {
+        let is_hub = self.app.author().id.kind == Kind::Hub;
+        self.prepare(new, if is_hub { Audience::Hubs } else { Audience::Everyone }).await
+    }
+
+    async fn prepare(&self, new: NewAccount, hash_for: Audience) -> Result<Prepared, Failure> {
         let key = name::key(&self.app.author().id.chain, new.username.as_str());
         // Asked before the costly hash, and again in the transaction, where the answer counts.
         let taken = self.app.read(move |tx| Box::pin(async move { free(tx, &key).await })).await;
         taken.map_err(Failure::from)?;
         let hash = self.hashing.hash(&new.password).await?;
-        let created = self.app.write(permit, move |tx| {
-            Box::pin(async move {
-                free(tx, &key).await?;
-                insert(tx, new, hash, &hash_for).await
-            })
-        });
-        created.await.map_err(|error: Error| error.into())
+        Ok(Prepared { new, key, hash, hash_for })
+    }
+
+    /// A token of the first session of an account just made.
+    ///
+    /// # Errors
+    /// It could not be signed.
+    pub fn first_token(&self, user: i64) -> Result<String, Failure> {
+        log_in::new_token(&self.app, user, None, Hlc(0))
+    }
+}
+
+/// An account that lacks nothing but to be written.
+pub struct Prepared {
+    new: NewAccount,
+    key: name::NameKey,
+    hash: String,
+    hash_for: Audience,
+}
+
+impl Prepared {
+    /// Makes the account; returns its number.
+    ///
+    /// # Errors
+    /// The name was taken in between, or the database failed.
+    pub async fn insert(self, tx: &mut Tx) -> Result<i64, Error> {
+        free(tx, &self.key).await?;
+        insert(tx, self.new, self.hash, &self.hash_for).await
     }
 }
 

@@ -1,9 +1,13 @@
 //! The gRPC face of accounts.
 
-use codepop_proto::accounts::{
-    self as pb, ChangePasswordRequest, ChangePasswordResponse, DeleteAccountRequest, DeleteAccountResponse,
-    GetProfileRequest, GetProfileResponse, LogInRequest, LogInResponse, LogOutRequest, LogOutResponse, RegisterRequest,
-    RegisterResponse, UpdateProfileRequest, UpdateProfileResponse, accounts_service_server::AccountsService,
+use codepop_proto::{
+    accounts::{
+        self as pb, ChangePasswordRequest, ChangePasswordResponse, DeleteAccountRequest, DeleteAccountResponse,
+        GetProfileRequest, GetProfileResponse, LogInRequest, LogInResponse, LogOutRequest, LogOutResponse,
+        RegisterRequest, RegisterResponse, UpdateProfileRequest, UpdateProfileResponse,
+        accounts_service_server::AccountsService,
+    },
+    roles::Role,
 };
 use codepop_shared::Code;
 use prost_types::Timestamp;
@@ -14,7 +18,7 @@ use super::{
     profile::{Changes, Profile},
 };
 use crate::{
-    auth::{Actor, reply},
+    auth::{Actor, Place, reply},
     roles,
 };
 
@@ -118,7 +122,28 @@ impl From<LoggedIn> for LogInResponse {
             is_admin: logged_in.standing.is_admin,
             is_manager: logged_in.standing.is_manager,
             notice: logged_in.notice,
+            dashboard: dashboard(logged_in.standing.role).into(),
+            dashboard_store: match &logged_in.standing.place {
+                Place::Store(store) => Some(store.to_string()),
+                _ => None,
+            },
+            dashboard_region: match logged_in.standing.place {
+                Place::Region(code) => Some(code),
+                _ => None,
+            },
+            roles: logged_in.standing.words,
         }
+    }
+}
+
+/// Where the app goes with a role.
+fn dashboard(role: Role) -> pb::Dashboard {
+    match role {
+        Role::Unspecified | Role::AccountUser | Role::GeneralUser => pb::Dashboard::Home,
+        Role::Manager | Role::Admin => pb::Dashboard::Manager,
+        Role::RepairStaff => pb::Dashboard::Repair,
+        Role::LogisticsManager => pb::Dashboard::Logistics,
+        Role::SuperAdmin => pb::Dashboard::Admin,
     }
 }
 

@@ -39,6 +39,10 @@ pub(super) struct User {
     pub(super) deleted: bool,
     pub(super) created_at: Time,
     pub(super) clocks: Vec<u8>,
+    /// How firmly the account is held, by the numbers of the contract's `Hold`; 0 when it is not.
+    pub(super) hold: i16,
+    /// Why; local.
+    pub(super) hold_reason: String,
 }
 
 impl User {
@@ -58,6 +62,8 @@ impl User {
             deleted: false,
             created_at: unregistered(),
             clocks: Vec::new(),
+            hold: 0,
+            hold_reason: String::new(),
         }
     }
 
@@ -68,7 +74,7 @@ impl User {
 }
 
 /// The registration time of who is not registered yet; no event sets it.
-fn unregistered() -> Time {
+pub(super) fn unregistered() -> Time {
     Time(DateTime::UNIX_EPOCH)
 }
 
@@ -302,4 +308,14 @@ pub(super) async fn ended_page(
         .load(conn)
         .await)?;
     Ok(rows.into_iter().map(|(user, session, expires_at)| (user, session.0, expires_at.0)).collect())
+}
+
+/// How many accounts are there.
+pub(super) async fn count(tx: &mut Tx) -> Result<i64, Error> {
+    Ok(on!(tx, conn => users::table
+        .filter(users::deleted.eq(false))
+        .filter(users::created_at.ne(unregistered()))
+        .count()
+        .get_result(conn)
+        .await)?)
 }

@@ -1,15 +1,19 @@
 //! What every feature is handed: the doors to the database, who this node is, and how to fetch an account or a drink from peers.
-//! No globals. [`edge`] is for reading requests, [`once`] for those sent twice, [`canonical`] for digests of rows.
+//! No globals. [`edge`] is for reading requests, [`once`] for those sent twice, [`canonical`] for digests of rows,
+//! [`Progress`] for long commands.
 
 pub mod canonical;
 pub mod edge;
 pub mod once;
+mod progress;
 
 use std::sync::Arc;
 
+pub use self::progress::Progress;
 use chrono::{DateTime, Utc};
 use codepop_proto::catalog::UserDrinkSaved;
 use futures::future::BoxFuture;
+use tonic::transport::Channel;
 use uuid::Uuid;
 
 use crate::{
@@ -46,6 +50,18 @@ pub trait DrinkFinder: Send + Sync {
 pub trait Sightings: Send + Sync {
     /// When; `None` when it never was.
     fn last_seen(&self, node: Uuid) -> Option<DateTime<Utc>>;
+
+    /// Whether it is heard now: the node itself, or one to which a link is up.
+    fn is_linked(&self, node: Uuid) -> bool;
+}
+
+/// Connects to other nodes, for the few questions that are not answered from rows.
+pub trait Dial: Send + Sync {
+    /// A connection to a known node; `None` when there is none to be had.
+    fn dial(&self, node: Uuid) -> BoxFuture<'_, Option<Channel>>;
+
+    /// A question over the node's connection failed: it is not used again.
+    fn lost(&self, node: Uuid);
 }
 
 /// What every feature is handed. Cheap to clone.

@@ -28,6 +28,12 @@ impl Hlc {
         DateTime::from_timestamp_micros(micros.try_into().unwrap_or(i64::MAX)).unwrap_or_default()
     }
 
+    /// The first point of a wall time; 1970 for what is before.
+    pub fn at(wall: DateTime<Utc>) -> Self {
+        let since = Duration::from_micros(wall.timestamp_micros().max(0).cast_unsigned());
+        Self(NTP64::from(since).0)
+    }
+
     /// As a signed number of the same order, because databases have no unsigned ones.
     pub const fn to_sql(self) -> i64 {
         (self.0 ^ (1 << 63)).cast_signed()

@@ -9,24 +9,16 @@ use std::{
 
 use anyhow::{Context as _, Result, bail, ensure};
 use codepop_proto::{
-    journal::SignedEvent,
-    mesh::NodeAnnounced,
-    operator::{
-        CreateStaffAccountRequest, GetStreamRequest, SubmitEventsRequest,
-        operator_service_client::OperatorServiceClient,
-    },
+    operator::{CreateStaffAccountRequest, operator_service_client::OperatorServiceClient},
     roles::{Role, RoleAssigned},
 };
-use prost::Name;
 use tonic::transport::Channel;
 use uuid::Uuid;
 
-use super::{client, print};
+use super::{client, print, writer::Writer};
 use crate::{
-    clock::Clock,
     config::{GrantConfig, GrantTo},
-    identity::{Author, OperatorIdentity},
-    journal::{Audience, Draft, Event, Hash},
+    identity::OperatorIdentity,
 };
 
 /// Longest password file, in bytes.
@@ -54,7 +46,8 @@ pub(super) async fn grant(config: &GrantConfig) -> Result<()> {
     Ok(print(&format!("User {user} has the role {} in the whole chain from now on.", role.as_str_name()))?)
 }
 
-fn role(word: &str) -> Result<Role> {
+/// Reads a role's word.
+pub(super) fn role(word: &str) -> Result<Role> {
     let name = format!("ROLE_{}", word.to_ascii_uppercase());
     match Role::from_str_name(&name) {
         Some(Role::Unspecified) | None => bail!("--role is \"{word}\": there is no such role"),
@@ -78,7 +71,8 @@ async fn create(node: &mut OperatorServiceClient<Channel>, to: &GrantTo) -> Resu
     Ok(made.user_id)
 }
 
-fn read_password(path: &Path) -> Result<String> {
+/// The first line of a file; `-` is standard input.
+pub(super) fn read_password(path: &Path) -> Result<String> {
     let mut line = String::new();
     if path == Path::new("-") {
         io::stdin().lock().take(PASSWORD_FILE_MAX).read_line(&mut line).context("read the password")?;
@@ -89,66 +83,4 @@ fn read_password(path: &Path) -> Result<String> {
     let password = line.trim_end_matches(['\r', '\n']).to_owned();
     ensure!(!password.is_empty(), "{}: the first line is empty; it must hold the password", path.display());
     Ok(password)
-}
-
-/// The operator's own stream: goes on where the node says that it ends.
-struct Writer {
-    author: Author,
-    node: OperatorServiceClient<Channel>,
-    clock: Clock,
-    head: u64,
-    head_hash: Option<Hash>,
-    events: Vec<SignedEvent>,
-}
-
-impl Writer {
-    async fn open(author: Author, mut node: OperatorServiceClient<Channel>) -> Result<Self> {
-        let audience = Audience::Everyone.to_string();
-        let stream = node.get_stream(GetStreamRequest { audience }).await.map_err(client::said)?.into_inner();
-        let head_hash = if stream.seq == 0 { None } else { Some(stream.head.as_slice().try_into()?) };
-        let clock = Clock::new(author.id.uuid);
-        let mut writer = Self { author, node, clock, head: stream.seq, head_hash, events: Vec::new() };
-        if writer.head == 0 {
-            writer.announce();
-        }
-        Ok(writer)
-    }
-
-    /// The first event of every stream for everyone says whose it is.
-    fn announce(&mut self) {
-        let announced = NodeAnnounced {
-            certificate: self.author.certificate.der.clone(),
-            display_name: "Operator".to_owned(),
-            api_base_url: String::new(),
-            latitude: None,
-            longitude: None,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-        };
-        self.say(&announced, 0);
-    }
-
-    fn say<M: Name>(&mut self, message: &M, subject: i64) {
-        let draft = Draft {
-            audience: &Audience::Everyone,
-            seq: self.head + 1,
-            previous: self.head_hash,
-            hlc: self.clock.tick(),
-            schema_version: 1,
-            kind: &M::full_name(),
-            subject,
-            message: &message.encode_to_vec(),
-        };
-        let event = Event::sign(&self.author, draft);
-        self.head = event.header.seq;
-        self.head_hash = Some(event.hash());
-        self.events.push(event.into_signed());
-    }
-
-    async fn submit(&mut self) -> Result<()> {
-        let events = std::mem::take(&mut self.events);
-        let wanted = u32::try_from(events.len())?;
-        let taken = self.node.submit_events(SubmitEventsRequest { events }).await.map_err(client::said)?.into_inner();
-        ensure!(taken.accepted == wanted, "the node took {} of {wanted} events; run the command again", taken.accepted);
-        Ok(())
-    }
 }

@@ -8,9 +8,10 @@ use codepop_proto::mesh::NodeAnnounced;
 
 use super::{print, run::open};
 use crate::{
+    app::Progress,
     config::ImportConfig,
     identity::{DataLock, Expected, NodeIdentity, NodeSettings},
-    legacy::{self, Progress},
+    legacy,
     mesh::registry,
     storage::Db,
 };
@@ -39,8 +40,8 @@ pub(super) async fn import_legacy(config: ImportConfig) -> Result<()> {
     Ok(print(&format!("\n{end}"))?)
 }
 
-/// A node's first event says whose its stream is, and the import can come before the first start.
-async fn introduce(db: &Db, settings: &NodeSettings) -> Result<()> {
+/// A node's first event says whose its stream is, and its data can come before the first start.
+pub(super) async fn introduce(db: &Db, settings: &NodeSettings) -> Result<()> {
     let known = db.read(|tx| Box::pin(registry::all(tx))).await.context("read the registry")?;
     let own = db.author().id.uuid;
     if known.iter().any(|known| known.id().uuid == own) {

@@ -6,7 +6,10 @@ mod import_legacy;
 mod init;
 mod migrate;
 mod pki;
+mod revoke;
 mod run;
+mod seed;
+mod writer;
 
 use anyhow::Result;
 
@@ -28,6 +31,8 @@ pub async fn perform(action: Action) -> Result<()> {
         Action::Migrate(config) => migrate::migrate(&config).await,
         Action::ImportLegacy(config) => import_legacy::import_legacy(config).await,
         Action::Grant(config) => grant::grant(&config).await,
+        Action::Revoke(config) => revoke::revoke(&config).await,
+        Action::Seed(config) => seed::seed(config).await,
     }
 }
 

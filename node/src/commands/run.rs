@@ -8,7 +8,7 @@ use codepop_shared::{
     telemetry::{init_logs, install_recorder, log_filter, serve_metrics},
     tls::{Limits, Security, listen_with, server_config},
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
     clock::Clock,
     config::{Database, RunConfig},
     identity::{Author, DataLock, NodeIdentity, NodeSettings},
-    journal::{entries, streams},
+    journal::{self, compact::Keep, entries, streams},
     mesh::{heartbeat, links::Links, plan::HUB_LINKS_MAX, registry, sightings},
     notifications,
     orders::{self, Orders},
@@ -31,7 +31,9 @@ use crate::{
         peer::{Away, Dialler},
         stream::Replicator,
     },
+    reports,
     server::{self, Parts},
+    staff,
     storage::{self, Db, Location},
     stores,
 };
@@ -41,6 +43,9 @@ const RETRY_EVERY: Duration = Duration::from_secs(5);
 
 /// How often it is kept when nodes were last heard.
 const KEEP_SIGHTINGS_EVERY: Duration = Duration::from_secs(30);
+
+/// How often superseded events are dropped.
+const COMPACT_EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// How often records of ended sessions whose tokens have run out are dropped.
 const FORGET_EXPIRED_EVERY: Duration = Duration::from_secs(60 * 60);
@@ -79,6 +84,7 @@ pub(super) async fn run(config: RunConfig) -> Result<()> {
 
     let links = Links::new(author.id.clone());
     links.restore(db.read(|tx| Box::pin(sightings::load(tx))).await.context("read when nodes were last heard")?);
+    tokio::spawn(compact(db.clone(), config.keep, stop.clone()));
     tokio::spawn(keep_sightings(db.clone(), links.clone(), stop.clone()));
     let dialler = Dialler {
         replicator: Replicator::new(db.clone(), links.clone()),
@@ -89,6 +95,7 @@ pub(super) async fn run(config: RunConfig) -> Result<()> {
         db: db.clone(),
     };
     let finder = Finder::new(dialler.clone());
+    let dial = finder.clone();
     let app = App { finder: finder.clone(), drinks: finder, sightings: Arc::new(links), db: db.clone() };
     let socket = TcpListener::bind(config.listen).await.with_context(|| format!("listen on {}", config.listen))?;
     let security = if config.insecure { Security::Plain } else { Security::Tls(server_config(&identity.credentials)?) };
@@ -96,14 +103,17 @@ pub(super) async fn run(config: RunConfig) -> Result<()> {
     let incoming = listen_with(socket, security, limits)?;
     tracing::info!(node = %author.id, listen = %incoming.address(), name = config.display_name, "the node serves");
     let introduction = introduce(app.clone(), announcement(&db, &config), described(&config)?);
+    let reporting = reports::run(app.clone(), config.report_every, stop.clone());
     if is_alone {
         introduction.await?;
+        tokio::spawn(reporting);
     } else {
         // Peers must confirm first that this database is up to date; meanwhile the node serves.
         tokio::spawn(async move {
             if let Err(error) = introduction.await {
                 tracing::error!(error = %format!("{error:#}"), "the node could not say what its configuration says");
             }
+            reporting.await;
         });
     }
     if !config.insecure {
@@ -118,8 +128,8 @@ pub(super) async fn run(config: RunConfig) -> Result<()> {
     tokio::spawn(orders::robot::run(orders.clone(), stop.clone()));
     let created_at = settings.created_at;
     let receipts = Receipts::start(app.clone(), config.mail, &config.data_dir, stop.clone());
-    let parts =
-        Parts { created_at, display_name: config.display_name.clone(), dialler, payments, orders, receipts, app };
+    let (display_name, hub_silence_max) = (config.display_name.clone(), config.hub_silence_max);
+    let parts = Parts { created_at, display_name, hub_silence_max, dialler, dial, payments, orders, receipts, app };
     let serving = server::serve(parts, incoming, stop.clone());
     tokio::select! {
         served = serving => served,
@@ -231,6 +241,9 @@ async fn forget_expired(db: Db, stop: CancellationToken) {
         if let Err(error) = db.receive(|tx| Box::pin(notifications::forget_old(tx))).await {
             tracing::warn!(error = %error, "old notices could not be dropped");
         }
+        if let Err(error) = db.receive(|tx| Box::pin(staff::forget_old(tx))).await {
+            tracing::warn!(error = %error, "old invitations could not be dropped");
+        }
         if let Err(error) = forget_answers(&db).await {
             tracing::warn!(error = %error, "old answers to idempotency keys could not be dropped");
         }
@@ -264,6 +277,19 @@ async fn keep_sightings(db: Db, links: Links, stop: CancellationToken) {
         }
         if stopped {
             return;
+        }
+    }
+}
+
+/// Drops superseded events that need not be kept: every hour, more often when they are kept for less than that.
+async fn compact(db: Db, keep: Keep, stop: CancellationToken) {
+    let mut every = tokio::time::interval(COMPACT_EVERY.min(keep.age));
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while stop.run_until_cancelled(every.tick()).await.is_some() {
+        match journal::compact::compact(&db, keep).await {
+            Ok(0) => {}
+            Ok(events) => tracing::info!(events, "superseded events were dropped from the journal"),
+            Err(error) => tracing::warn!(error = %error, "the journal could not be compacted; trying again"),
         }
     }
 }

@@ -39,6 +39,10 @@ pub enum Command {
     Pki(PkiCommand),
     /// Give a user a role for the whole chain (needs the operator's key)
     Grant(GrantArgs),
+    /// Take a role for the whole chain from a user (needs the operator's key)
+    Revoke(RevokeArgs),
+    /// Make a chain with test data in a folder: authority, nodes, people, stock, a month of orders. Safe to repeat
+    Seed(SeedArgs),
 }
 
 /// The commands of the authority.
@@ -133,6 +137,16 @@ pub struct RunArgs {
     /// Milliseconds of silence after which a peer counts as down, 100 to 120000
     #[arg(long, env = "PEER_DOWN_AFTER_MS", value_name = "MS", default_value = defaults::DOWN)]
     pub peer_down_after_ms: String,
+    /// Seconds for which superseded events are kept, 1 to 31536000; whoever was away longer gets the live state. Alike at
+    /// all nodes of a chain
+    #[arg(long, env = "NODE_JOURNAL_KEEP_SECS", value_name = "SECONDS", default_value = defaults::JOURNAL_KEEP)]
+    pub journal_keep_secs: String,
+    /// Bytes of superseded events that are kept at the most, 1048576 to 1099511627776
+    #[arg(long, env = "NODE_JOURNAL_BYTES", value_name = "BYTES", default_value = defaults::JOURNAL_BYTES)]
+    pub journal_bytes: String,
+    /// Seconds for which roles for regions and the chain hold without word from a hub, 1 to 3600
+    #[arg(long, env = "NODE_HUB_SILENCE_MAX", value_name = "SECONDS", default_value = defaults::HUB_SILENCE)]
+    pub hub_silence_max: String,
     /// How customers pay.
     #[command(flatten)]
     pub payments: PaymentArgs,
@@ -142,6 +156,9 @@ pub struct RunArgs {
     /// How many times faster than a real one the robot works, 1 to 10000; for trying things out
     #[arg(long, env = "ROBOT_SPEED", value_name = "FACTOR", default_value = defaults::ROBOT_SPEED)]
     pub robot_speed: String,
+    /// Seconds between two reports of a store to its region and its hub, at the least, 1 to 3600
+    #[arg(long, env = "NODE_REPORT_SECS", value_name = "SECONDS", default_value = defaults::REPORT)]
+    pub report_secs: String,
     /// Mail server for receipts: smtps://user:password@host:port, or smtp://… (encrypted by STARTTLS, except on loopback);
     /// without one, receipts are written into the folder outbox in the data directory
     #[arg(long, env = "SMTP_URL", value_name = "URL", hide_env_values = true)]
@@ -279,6 +296,20 @@ pub struct GrantArgs {
     pub role: String,
 }
 
+/// Options of `revoke`.
+#[derive(Args, Debug)]
+pub struct RevokeArgs {
+    /// Whom to ask: a hub.
+    #[command(flatten)]
+    pub client: ClientArgs,
+    /// Number of the user
+    #[arg(long, value_name = "NUMBER")]
+    pub user: String,
+    /// The role to take: super_admin
+    #[arg(long, value_name = "ROLE", default_value = "super_admin")]
+    pub role: String,
+}
+
 /// Options of `pki init`.
 #[derive(Args, Clone, Debug)]
 pub struct PkiInitArgs {
@@ -311,4 +342,36 @@ pub struct PkiIssueArgs {
     /// Folder for node.pem and ca.pem; pki/ beside the request when left out
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+}
+
+/// Options of `seed`.
+#[derive(Args, Debug)]
+pub struct SeedArgs {
+    /// What to make: demo (a hub and three stores) or chain (seven hubs and their 50 stores)
+    #[arg(long, value_name = "PROFILE")]
+    pub profile: Option<String>,
+    /// The folder in which it is made; it must be empty, or not be there yet
+    #[arg(long, value_name = "DIR")]
+    pub dir: PathBuf,
+    /// Where chance begins: the same number gives the same people, orders and money
+    #[arg(long, value_name = "N", default_value = "1", allow_hyphen_values = true)]
+    pub seed: String,
+    /// Days of orders, 1 to 366
+    #[arg(long, value_name = "N", default_value = "30", allow_hyphen_values = true)]
+    pub days: String,
+    /// The last day of orders; the last one that is over in the whole chain when left out
+    #[arg(long, value_name = "DATE")]
+    pub until: Option<String>,
+    /// Remove first what an earlier run made in the folder; without --profile, only that
+    #[arg(long)]
+    pub clear: bool,
+    /// Port of the gateway; the nodes take those after it (otherwise 8000, and 7100 and up)
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub port_base: Option<String>,
+    /// Also write the data as CSV files, with templates, into this folder
+    #[arg(long, value_name = "DIR")]
+    pub csv: Option<PathBuf>,
+    /// File with the password of all accounts on its first line; a random one is made when left out
+    #[arg(long, value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
 }

@@ -6,7 +6,7 @@ use codepop_shared::identity::Kind;
 
 use super::{
     Refused,
-    cli::{ClientArgs, DiscoverArgs, GrantArgs},
+    cli::{ClientArgs, DiscoverArgs, GrantArgs, RevokeArgs},
     setting::{NODE, Values},
     values,
 };
@@ -44,6 +44,17 @@ pub struct GrantConfig {
     pub client: ClientConfig,
     /// Who gets the role.
     pub to: GrantTo,
+    /// The role's word in the contract, without its prefix, in lower case.
+    pub role: String,
+}
+
+/// Settings of `revoke`.
+#[derive(Clone, Debug)]
+pub struct RevokeConfig {
+    /// Whom to ask.
+    pub client: ClientConfig,
+    /// Who loses the role.
+    pub user: i64,
     /// The role's word in the contract, without its prefix, in lower case.
     pub role: String,
 }
@@ -99,16 +110,28 @@ impl DiscoverConfig {
     }
 }
 
+/// Who is super admin, is said with the operator's key; all other roles are given by RPC.
+fn chain_role(word: &str) -> Result<String, Refused> {
+    if word == "super_admin" { Ok(word.to_owned()) } else { Err(Refused::value("--role", word, "must be super_admin")) }
+}
+
+fn user_number(text: &str) -> Result<i64, Refused> {
+    let number = text.parse().ok().filter(|number: &i64| *number > 0);
+    number.ok_or_else(|| Refused::value("--user", text, "must be the number of a user"))
+}
+
+impl RevokeConfig {
+    pub(super) fn read(values: &Values<'_>, args: &RevokeArgs) -> Result<Self, Refused> {
+        let (user, role) = (user_number(&args.user)?, chain_role(&args.role)?);
+        Ok(Self { client: ClientConfig::read(values, &args.client)?, user, role })
+    }
+}
+
 impl GrantConfig {
     pub(super) fn read(values: &Values<'_>, args: &GrantArgs) -> Result<Self, Refused> {
-        if args.role != "super_admin" {
-            return Err(Refused::value("--role", &args.role, "must be super_admin"));
-        }
+        let role = chain_role(&args.role)?;
         let to = match (&args.user, &args.username, &args.password_file) {
-            (Some(text), None, None) => {
-                let number = text.parse().ok().filter(|number: &i64| *number > 0);
-                GrantTo::User(number.ok_or_else(|| Refused::value("--user", text, "must be the number of a user"))?)
-            }
+            (Some(text), None, None) => GrantTo::User(user_number(text)?),
             (None, Some(username), Some(password_file)) => GrantTo::New {
                 username: username.clone(),
                 password_file: password_file.clone(),
@@ -118,6 +141,6 @@ impl GrantConfig {
             },
             _ => return Err(Refused::plain("--user NUMBER, or --username NAME with --password-file FILE, is not set")),
         };
-        Ok(Self { client: ClientConfig::read(values, &args.client)?, to, role: args.role.clone() })
+        Ok(Self { client: ClientConfig::read(values, &args.client)?, to, role })
     }
 }

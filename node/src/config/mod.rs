@@ -10,12 +10,14 @@ mod init;
 mod mail;
 mod payments;
 mod run;
+mod seed;
 mod setting;
 pub mod values;
 
-pub use client::{ClientConfig, DiscoverConfig, GrantConfig, GrantTo};
+pub use client::{ClientConfig, DiscoverConfig, GrantConfig, GrantTo, RevokeConfig};
 pub use init::{GivenIdentity, InitConfig};
 pub use run::{ImportConfig, MigrateConfig, RunConfig};
+pub use seed::SeedConfig;
 pub use setting::Refused;
 pub use values::Database;
 
@@ -50,6 +52,10 @@ pub enum Action {
     PkiIssue(Issue),
     /// Give a role as the operator.
     Grant(GrantConfig),
+    /// Take a role as the operator.
+    Revoke(RevokeConfig),
+    /// Make a chain with test data.
+    Seed(SeedConfig),
 }
 
 /// Why there is nothing to do.
@@ -97,6 +103,8 @@ fn action(command: Command, matches: &ArgMatches) -> Result<Action, Refused> {
             out: args.out,
         }),
         Command::Grant(args) => Action::Grant(GrantConfig::read(&values, &args)?),
+        Command::Revoke(args) => Action::Revoke(RevokeConfig::read(&values, &args)?),
+        Command::Seed(args) => Action::Seed(SeedConfig::read(args)?),
     })
 }
 

@@ -72,8 +72,11 @@ settings! {
     LISTEN = "listen", "--listen", "NODE_LISTEN", "127.0.0.1:7101";
     METRICS = "metrics_listen", "--metrics-listen", "METRICS_LISTEN", "127.0.0.1:0";
     LOG = "log_format", "--log-format", "LOG_FORMAT", "text";
+    JOURNAL_KEEP = "journal_keep_secs", "--journal-keep-secs", "NODE_JOURNAL_KEEP_SECS", "2592000";
+    JOURNAL_BYTES = "journal_bytes", "--journal-bytes", "NODE_JOURNAL_BYTES", "268435456";
     HEARTBEAT = "heartbeat_interval_ms", "--heartbeat-interval-ms", "HEARTBEAT_INTERVAL_MS", "2000";
     DOWN = "peer_down_after_ms", "--peer-down-after-ms", "PEER_DOWN_AFTER_MS", "6000";
+    HUB_SILENCE = "hub_silence_max", "--hub-silence-max", "NODE_HUB_SILENCE_MAX", "3600";
     LEGACY = "from", "--from", "LEGACY_DATABASE_URL", "";
     PROVIDER = "payment_provider", "--payment-provider", "PAYMENT_PROVIDER", "simulated";
     STRIPE_SECRET = "stripe_secret_key", "--stripe-secret-key", "STRIPE_SECRET_KEY", "";
@@ -84,6 +87,7 @@ settings! {
     SMTP_FROM = "smtp_from", "--smtp-from", "SMTP_FROM", "";
     ROBOT = "robot", "--robot", "ROBOT", "simulated";
     ROBOT_SPEED = "robot_speed", "--robot-speed", "ROBOT_SPEED", "1";
+    REPORT = "report_secs", "--report-secs", "NODE_REPORT_SECS", "300";
     NODE = "node_url", "--node", "NODE_API_URL", "https://127.0.0.1:7101";
 }
 
@@ -207,6 +211,15 @@ mod tests {
         for setting in ALL {
             let line = format!("\n{}=", setting.variable);
             assert!(example.contains(&line), "{}", setting.variable);
+        }
+    }
+
+    #[test]
+    fn the_page_about_deployment_names_every_setting() {
+        let page = include_str!("../../../docs/DEPLOYMENT.md");
+        for setting in ALL {
+            let named = |name: &str| page.contains(&format!("`{name}`"));
+            assert!(named(setting.variable) && named(setting.option), "{setting:?}");
         }
     }
 

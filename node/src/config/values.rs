@@ -166,6 +166,15 @@ pub fn listen(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_| "must be ip:port, for example 127.0.0.1:7101 or [::]:7101")
 }
 
+/// A whole number.
+///
+/// # Errors
+/// What is allowed.
+pub fn whole(text: &str, range: RangeInclusive<u64>) -> Result<u64, String> {
+    let allowed = || format!("must be a whole number from {} to {}", range.start(), range.end());
+    text.trim().parse().ok().filter(|number| range.contains(number)).ok_or_else(allowed)
+}
+
 /// A time in whole milliseconds.
 ///
 /// # Errors

@@ -4,7 +4,7 @@
 use diesel::{ExpressionMethods as _, Insertable, QueryDsl as _, Queryable, Selectable, SelectableHelper as _};
 use diesel_async::RunQueryDsl as _;
 
-use super::{Item, now, store};
+use super::{Item, import::Past, now, store};
 use crate::{
     each, notifications, on,
     storage::{Error, Tx, schema::stock_movements, types::Time},
@@ -116,6 +116,20 @@ pub(super) async fn put(tx: &mut Tx, old: i32, item: &Item, cause: &Cause) -> Re
         warn_if_low(tx, item, old, item.quantity).await?;
     }
     Ok(())
+}
+
+/// Keeps a new item with all that happened to it elsewhere. Gives it as it is now.
+pub(super) async fn put_past(tx: &mut Tx, mut item: Item, past: Vec<Past>) -> Result<Item, Error> {
+    let mut movements = Vec::with_capacity(past.len());
+    for Past { change, cause, at } in past {
+        let new = item.quantity.checked_add(change).filter(|units| *units >= 0);
+        let new = new.ok_or_else(|| Error::Damaged(format!("{} would have had less than nothing", item.name)))?;
+        movements.push(NewMovement::new(item.id, item.quantity, new, &cause, Time(at)));
+        item.quantity = new;
+    }
+    store::put(tx, &item).await?;
+    insert(tx, movements).await?;
+    Ok(item)
 }
 
 /// Adds to the quantities of items (takes, where the number is negative), which the caller has just read in this

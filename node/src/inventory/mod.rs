@@ -5,6 +5,7 @@
 //! orders take and give back).
 
 mod allocate;
+pub mod figures;
 pub mod import;
 mod ledger;
 mod manage;
@@ -27,7 +28,7 @@ pub use self::{
     allocate::Need,
     ledger::{Cause, Movement, Reason},
     manage::{Correction, correct, item, movements, report},
-    rpc::InventoryRpc,
+    rpc::{InventoryRpc, view},
     store::Item,
     take::{needs, put_back, take},
 };

@@ -163,7 +163,8 @@ fn availability(answer: Availability) -> pb::DrinkAvailability {
     }
 }
 
-fn view(item: Item) -> pb::Item {
+/// An item as those see it who may see how much there is.
+pub fn view(item: Item) -> pb::Item {
     pb::Item {
         inventory_id: item.id,
         item_name: item.name,

@@ -26,7 +26,7 @@ const KEEP: i64 = 10_000;
 #[diesel(table_name = conflicts)]
 pub struct Conflict {
     id: Id,
-    /// `void`, `name_collision`, `bad_event`, `fork` or `stale_database`.
+    /// `void`, `name_collision`, `bad_event`, `fork`, `stale_database` or `legacy_numbers`.
     pub kind: String,
     /// What happened and what was decided; holds nothing personal.
     pub detail: String,

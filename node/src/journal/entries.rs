@@ -160,17 +160,23 @@ impl From<Bytes3> for SignedEvent {
     }
 }
 
-/// Events of a stream after `seq`, in order without gaps, at most [`READ_MAX`] of them.
+/// Events of a stream after `seq`, in order, at most [`READ_MAX`] of them: without gaps above the stream's floor.
 pub async fn after(tx: &mut Tx, stream: i64, seq: u64) -> Result<Vec<SignedEvent>, Error> {
-    let rows: Vec<Bytes3> = on!(tx, conn => events::table
+    Ok(between(tx, stream, seq, i64::MAX.cast_unsigned()).await?.into_iter().map(|(_, event)| event).collect())
+}
+
+/// Events of a stream after one seq up to another, each with its seq, in order, at most [`READ_MAX`] of them.
+pub async fn between(tx: &mut Tx, stream: i64, after: u64, until: u64) -> Result<Vec<(u64, SignedEvent)>, Error> {
+    let rows: Vec<(i64, Bytes3)> = on!(tx, conn => events::table
         .filter(events::stream.eq(stream))
-        .filter(events::seq.gt(seq.cast_signed()))
+        .filter(events::seq.gt(after.cast_signed()))
+        .filter(events::seq.le(until.cast_signed()))
         .order(events::seq)
         .limit(READ_MAX)
-        .select(Bytes3::as_select())
+        .select((events::seq, Bytes3::as_select()))
         .load(conn)
         .await)?;
-    Ok(rows.into_iter().map(SignedEvent::from).collect())
+    Ok(rows.into_iter().map(|(seq, row)| (seq.cast_unsigned(), row.into())).collect())
 }
 
 /// When a stored event was made; `None` when it is not stored.

@@ -2,10 +2,11 @@
 //! transactions as the rows that they change. It names no shop noun.
 //!
 //! Reading order: [`Audience`], [`Event`], [`Scope`] (who may say what), [`Replicated`] (what a noun says of its events),
-//! [`Merge`] (how concurrent changes merge), [`emit`] (a local write), `streams`, `entries`.
+//! [`Merge`] (how concurrent changes merge), [`emit`] (a local write), `streams`, `entries`, `compact`.
 
 mod audience;
 mod authority;
+pub mod compact;
 pub mod conflicts;
 mod emit;
 pub mod entries;

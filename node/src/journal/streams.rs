@@ -107,6 +107,22 @@ pub async fn advance(tx: &mut Tx, stream: &Stream) -> Result<(), Error> {
     Ok(())
 }
 
+/// Notes that up to `floor` only live events remain.
+pub async fn raise_floor(tx: &mut Tx, stream: i64, floor: u64) -> Result<(), Error> {
+    on!(tx, conn => diesel::update(streams::table.find(stream))
+        .set(streams::floor_seq.eq(floor.cast_signed()))
+        .execute(conn)
+        .await)?;
+    tx.signals.journal = true;
+    Ok(())
+}
+
+/// Up to which seq of a stream only live events remain.
+pub async fn floor(tx: &mut Tx, stream: i64) -> Result<u64, Error> {
+    let floor: i64 = on!(tx, conn => streams::table.find(stream).select(streams::floor_seq).first(conn).await)?;
+    Ok(floor.cast_unsigned())
+}
+
 /// All streams, by origin and audience.
 pub async fn all(tx: &mut Tx) -> Result<Vec<Stream>, Error> {
     let rows: Vec<Row> = on!(tx, conn => streams::table.select(Row::as_select()).load(conn).await)?;

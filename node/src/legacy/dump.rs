@@ -9,7 +9,8 @@ use std::{
 
 use flate2::bufread::MultiGzDecoder;
 
-use super::{Error, progress::Progress, snapshot::Loader, table::Table};
+use super::{Error, snapshot::Loader, table::Table};
+use crate::app::Progress;
 
 /// Longest line, in bytes: the widest row of the old schema has about 20 KiB.
 const LINE_MAX: u64 = 4 * 1_024 * 1_024;

@@ -4,8 +4,8 @@
 use futures::TryStreamExt as _;
 use tokio_postgres::Client;
 
-use super::{Error, progress::Progress, snapshot::Loader, table::Table};
-use crate::storage;
+use super::{Error, snapshot::Loader, table::Table};
+use crate::{app::Progress, storage};
 
 /// Longest row, in bytes: as in a dump.
 const ROW_MAX: usize = 4 * 1_024 * 1_024;

@@ -10,7 +10,6 @@ mod copy;
 mod dump;
 mod live;
 mod normal;
-mod progress;
 mod report;
 mod rows;
 mod snapshot;
@@ -23,15 +22,13 @@ use std::path::PathBuf;
 
 use codepop_shared::identity::Kind;
 
+pub use self::report::{Entity, Report, Rows, Tally, Total};
 use self::{
     bring::{Import, Step},
     snapshot::{Loader, Snapshot},
 };
-pub use self::{
-    progress::Progress,
-    report::{Entity, Report, Rows, Tally, Total},
-};
 use crate::{
+    app::Progress,
     journal,
     storage::{self, Db},
 };
@@ -127,7 +124,7 @@ async fn perform(db: &Db, mut import: Import, progress: Progress) -> Result<Repo
     let (all, mut done) = (import.rows(), 0);
     for step in import.steps() {
         if let Step::Rows(entity, range) = &step {
-            progress.importing(entity.word(), done, all);
+            progress.doing(entity.word(), done, all);
             done += range.len();
         }
         import = db
@@ -139,7 +136,7 @@ async fn perform(db: &Db, mut import: Import, progress: Progress) -> Result<Repo
             })
             .await?;
     }
-    progress.importing("done", done, all);
+    progress.doing("done", done, all);
     Ok(import.report)
 }
 

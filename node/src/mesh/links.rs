@@ -215,6 +215,10 @@ impl Sightings for Links {
         }
         self.lock().seen.get(&node).map(|sighting| sighting.last_seen)
     }
+
+    fn is_linked(&self, node: Uuid) -> bool {
+        node == self.me.uuid || Self::is_linked(self, node)
+    }
 }
 
 impl Sighting {

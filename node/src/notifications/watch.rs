@@ -17,7 +17,7 @@ use super::{Notice, feed::Listening, operations::Reader};
 const WAITING_MAX: usize = 32;
 
 /// How often it is looked whether the reader's session goes on: a stream outlives its session by this at most.
-pub(super) const CHECK_EVERY: Duration = Duration::from_secs(2);
+pub(super) const CHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// Tells whether the reader's session goes on, and as whom.
 pub(super) type Check = Box<dyn Fn() -> futures::future::BoxFuture<'static, Result<Reader, Failure>> + Send + Sync>;

@@ -1,4 +1,4 @@
-//! Orders of the old system: kept as they were, beside this store's own.
+//! Orders of another time: kept as they were, beside this store's own.
 
 use super::{Order, OrderDrink, store};
 use crate::storage::{self, Tx};

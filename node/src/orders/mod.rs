@@ -7,6 +7,7 @@
 mod arrival;
 mod change;
 mod drinks;
+pub mod figures;
 pub mod golden_window;
 pub mod import;
 mod moves;
@@ -169,6 +170,21 @@ pub async fn find_own(tx: &mut Tx, id: i64, viewer: Viewer) -> Result<Order, Err
 /// The database failed.
 pub async fn drinks_of(tx: &mut Tx, order: i64) -> Result<Vec<OrderDrink>, storage::Error> {
     Ok(store::drinks_of(tx, &[order]).await?.remove(&order).unwrap_or_default())
+}
+
+/// All orders above a number, by number, with their drinks: a page of them, for who reads all.
+///
+/// # Errors
+/// The database failed.
+pub async fn page(tx: &mut Tx, after: i64, limit: i64) -> Result<Vec<(Order, Vec<OrderDrink>)>, storage::Error> {
+    let orders = store::after(tx, after, limit).await?;
+    let ids: Vec<i64> = orders.iter().map(|order| order.id).collect();
+    let mut drinks = store::drinks_of(tx, &ids).await?;
+    let with_drinks = |order: Order| {
+        let own = drinks.remove(&order.id).unwrap_or_default();
+        (order, own)
+    };
+    Ok(orders.into_iter().map(with_drinks).collect())
 }
 
 /// The drinks that were ordered last, whoever ordered them, newest orders first.

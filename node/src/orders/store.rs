@@ -282,6 +282,17 @@ pub(super) async fn open(tx: &mut Tx, after: i64, limit: i64) -> Result<Vec<Orde
         .await)?)
 }
 
+/// Orders of any state, by number, above `after`.
+pub(super) async fn after(tx: &mut Tx, after: i64, limit: i64) -> Result<Vec<Order>, Error> {
+    Ok(on!(tx, conn => orders::table
+        .filter(orders::id.gt(after))
+        .order(orders::id)
+        .limit(limit)
+        .select(Order::as_select())
+        .load(conn)
+        .await)?)
+}
+
 /// When the robot has made all that it was given.
 pub(super) async fn busy_until(tx: &mut Tx) -> Result<Option<DateTime<Utc>>, Error> {
     let until: Option<Option<Time>> = on!(tx, conn => orders::table

@@ -89,7 +89,7 @@ pub(super) fn dollars(cents: i64) -> f64 {
 }
 
 /// How it stands with the money, in the app's words. What is only on its way back was not given back yet.
-fn payment_word(order: &Order, payments: &HashMap<i64, payments::Status>) -> String {
+pub(super) fn payment_word(order: &Order, payments: &HashMap<i64, payments::Status>) -> String {
     if let Some(said) = &order.payment_status {
         return said.clone();
     }

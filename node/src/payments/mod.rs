@@ -9,6 +9,7 @@ mod amount;
 mod check;
 mod claim;
 mod error;
+pub mod import;
 mod prepare;
 mod provider;
 pub mod revenue;

@@ -143,7 +143,7 @@ impl Payments {
 }
 
 /// How the provider's books call whoever pays.
-fn session(owner: &Customer) -> String {
+pub(super) fn session(owner: &Customer) -> String {
     match (owner.user, owner.guest) {
         (Some(user), _) => format!("user:{user}"),
         (None, Some(guest)) => format!("guest:{guest}"),

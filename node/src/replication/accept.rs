@@ -61,13 +61,29 @@ impl Taken {
 
 /// Takes in events of one stream, in order without gaps, that `from` brought.
 pub async fn batch(db: &Db, from: &SpiffeId, signed: Vec<SignedEvent>) -> Result<Taken, Error> {
-    batch_by(db, from, signed, &Permit::default()).await
+    take_in(db, from, signed, false, &Permit::default()).await
 }
 
 /// As [`batch`], by somebody's leave: what is new is written down, an audit entry an event, in the same transaction.
 pub async fn batch_by(db: &Db, from: &SpiffeId, signed: Vec<SignedEvent>, by: &Permit) -> Result<Taken, Error> {
+    take_in(db, from, signed, false, by).await
+}
+
+/// Takes in a piece of a snapshot: the live events of a run of one stream, in order. Each is verified by its own
+/// signature; that none was left out says only who brings them, so digests are compared afterwards.
+pub async fn live(db: &Db, from: &SpiffeId, signed: Vec<SignedEvent>) -> Result<Taken, Error> {
+    take_in(db, from, signed, true, &Permit::default()).await
+}
+
+async fn take_in(
+    db: &Db,
+    from: &SpiffeId,
+    signed: Vec<SignedEvent>,
+    live_only: bool,
+    by: &Permit,
+) -> Result<Taken, Error> {
     let me = db.author().id.clone();
-    let run = Run::read(signed, from, &me)?;
+    let run = Run::read(signed, from, &me, live_only)?;
     let keys = run.verify(db).await?;
     if run.key.0 == me.uuid {
         return own(db, run).await;
@@ -117,13 +133,15 @@ type Merge =
 struct Run {
     key: StreamKey,
     events: Vec<Event>,
+    /// Whether what was superseded may be missing between them.
+    live_only: bool,
 }
 
 /// Who signed with which key.
 type Keys = HashMap<KeyId, Arc<Certified>>;
 
 impl Run {
-    fn read(signed: Vec<SignedEvent>, from: &SpiffeId, me: &SpiffeId) -> Result<Self, Error> {
+    fn read(signed: Vec<SignedEvent>, from: &SpiffeId, me: &SpiffeId, live_only: bool) -> Result<Self, Error> {
         let mut events = Vec::with_capacity(signed.len());
         for event in signed {
             events.push(Event::parse(event).or_else(|error| fault(error.to_string()))?);
@@ -143,11 +161,19 @@ impl Run {
             }
         }
         for pair in events.windows(2) {
-            if pair[1].header.seq != pair[0].header.seq + 1 || pair[1].header.previous != Some(pair[0].hash()) {
+            let (seq, next) = (pair[0].header.seq, pair[1].header.seq);
+            let follows = next == seq + 1 && pair[1].header.previous == Some(pair[0].hash());
+            if !follows && !(live_only && next > seq + 1) {
                 return fault("the events do not follow each other");
             }
         }
-        Ok(Self { key, events })
+        Ok(Self { key, events, live_only })
+    }
+
+    /// One event, out of the order of its stream.
+    fn alone(event: Event) -> Self {
+        let key = (event.header.origin, event.header.audience.clone());
+        Self { key, events: vec![event], live_only: true }
     }
 
     /// Checks every signature, off the async threads: 40 µs each.
@@ -179,13 +205,16 @@ impl Run {
         let Some(first) = new.first() else {
             return Ok(Taken::nothing(self.key, stream.head));
         };
-        if first.header.seq != stream.head + 1 {
+        let follows = first.header.seq == stream.head + 1;
+        if !follows && !self.live_only {
             return Ok(Taken { gap: true, ..Taken::nothing(self.key, stream.head) });
         }
-        if first.header.previous != stream.head_hash {
+        if follows && first.header.previous != stream.head_hash {
             note_fork(tx, &stream).await?;
             return Ok(Taken { forked: true, ..Taken::nothing(self.key, stream.head) });
         }
+        let count = new.last().map_or(0, |last| last.header.seq - stream.head);
+        let has_gaps = count > new.len() as u64;
         let mut before = entries::hlc(tx, stream.id, stream.head).await?;
         for event in &new {
             let Some(certified) = keys.get(&event.header.key_id) else { return fault("an unknown key") };
@@ -198,6 +227,9 @@ impl Run {
             note(tx, event, by).await?;
         }
         streams::advance(tx, &stream).await?;
+        if has_gaps {
+            streams::raise_floor(tx, stream.id, stream.head).await?;
+        }
         Ok(Taken { new: new.len(), ..Taken::nothing(self.key, stream.head) })
     }
 }
@@ -352,7 +384,7 @@ pub async fn singles(db: &Db, signed: Vec<SignedEvent>) -> Result<usize, Error> 
         if event.header.chain != me.chain || !event.header.audience.reaches(&me) || is_stripped(&event) {
             return fault("an event that is not for this node");
         }
-        let run = Run { key: (event.header.origin, event.header.audience.clone()), events: vec![event] };
+        let run = Run::alone(event);
         let keys = run.verify(db).await?;
         verified.extend(run.events.into_iter().zip(keys.into_values()));
     }
@@ -379,7 +411,7 @@ pub async fn attested(db: &Db, signed: SignedEvent) -> Result<(Event, SpiffeId),
     if event.header.chain != db.author().id.chain || event.message().is_none() {
         return fault("an event of another chain, or without its body");
     }
-    let run = Run { key: (event.header.origin, event.header.audience.clone()), events: vec![event.clone()] };
+    let run = Run::alone(event.clone());
     let keys = run.verify(db).await?;
     match keys.get(&event.header.key_id) {
         Some(certified) => Ok((event, certified.id.clone())),

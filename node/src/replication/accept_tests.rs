@@ -175,3 +175,41 @@ on_both!(more_than_one_page_of_quarantine_is_tried_again, async |node: Node| {
         .unwrap();
     assert_eq!(retry_quarantined(&node.db, None).await.unwrap(), 1);
 });
+
+/// How far the one stream of `origin` is known, and up to where with gaps.
+async fn reached(node: &Node, origin: &Origin) -> (u64, u64) {
+    let id = origin.author.id.uuid;
+    let found = node.db.read(move |tx| Box::pin(streams::find(tx, id, &Audience::Everyone)));
+    let found = found.await.map_err(|e: storage::Error| e).unwrap();
+    found.map_or((0, 0), |stream| (stream.head, stream.floor))
+}
+
+on_both!(a_snapshot_comes_in_pieces_and_goes_on_where_it_stopped, async |node: Node| {
+    let mut hub = Origin::new(testing::name(1, "C"));
+    let peer = testing::name(1_001, "C");
+    let mut all = vec![hub.announce(&node, "1")];
+    all.extend((1..10).map(|drink| hub.withdraw(&node, drink)));
+    let piece = |seqs: &[usize]| seqs.iter().map(|seq| all[seq - 1].clone()).collect::<Vec<_>>();
+    // Gaps need to be admitted.
+    assert!(matches!(batch(&node.db, &peer, piece(&[1, 3])).await, Err(Error::Fault(_))));
+    assert_eq!(live(&node.db, &peer, piece(&[1, 3])).await.unwrap().new, 2);
+    assert_eq!(reached(&node, &hub).await, (3, 3));
+    // A repeated piece brings nothing, the next one joins although the one between was superseded.
+    assert_eq!(live(&node.db, &peer, piece(&[1, 3])).await.unwrap().new, 0);
+    assert_eq!(live(&node.db, &peer, piece(&[5, 6])).await.unwrap().reached.1, 6);
+    assert!(batch(&node.db, &peer, piece(&[8])).await.unwrap().gap);
+    assert_eq!(batch(&node.db, &peer, piece(&[7, 8])).await.unwrap().new, 2);
+    assert_eq!(reached(&node, &hub).await, (8, 6));
+    // What joins without a gap must be chained; what is signed by nobody known, or twice, or backwards, never comes in.
+    let mut other = hub.clone();
+    other.seq = 8;
+    let forged = vec![other.withdraw(&node, 99)];
+    assert!(live(&node.db, &peer, forged).await.unwrap().forked);
+    for wrong in [piece(&[10, 9]), piece(&[9, 9])] {
+        assert!(matches!(live(&node.db, &peer, wrong).await, Err(Error::Fault(_))));
+    }
+    let mut broken = piece(&[10]);
+    broken[0].signature = vec![0; 64].into();
+    assert!(matches!(live(&node.db, &peer, broken).await, Err(Error::Fault(_))));
+    assert_eq!(reached(&node, &hub).await, (8, 6));
+});

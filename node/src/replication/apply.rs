@@ -4,8 +4,9 @@
 use std::{collections::HashMap, sync::OnceLock};
 
 use codepop_proto::{
-    accounts as accounts_pb, catalog as catalog_pb, mesh, notifications as notifications_pb,
-    preferences as preferences_pb, roles as roles_pb, stores as stores_pb,
+    accounts as accounts_pb, catalog as catalog_pb, maintenance as maintenance_pb, mesh,
+    notifications as notifications_pb, preferences as preferences_pb, reports as reports_pb, roles as roles_pb,
+    stores as stores_pb,
 };
 use codepop_shared::identity::SpiffeId;
 use futures::{FutureExt as _, future::BoxFuture};
@@ -14,8 +15,9 @@ use sha2::Digest as _;
 use crate::{
     accounts, audit, catalog,
     journal::{Audience, Error, Event, Outcome, Replicated, Stamp, State},
+    maintenance,
     mesh::registry,
-    notifications, preferences,
+    notifications, preferences, reports,
     storage::{self, Tx},
     stores, support,
 };
@@ -29,6 +31,7 @@ const NEVER_HELD: &[&str] = &[
     "codepop.accounts.v1.SessionEnded",
     "codepop.accounts.v1.SessionsEnded",
     "codepop.accounts.v1.UserDeleted",
+    "codepop.accounts.v1.UserStatusChanged",
     "codepop.roles.v1.RoleRevoked",
 ];
 
@@ -80,6 +83,9 @@ table! {
     notifications_pb::ChainNoticePosted,
     notifications_pb::ChainNoticeWithdrawn,
     catalog_pb::DrinkRated,
+    maintenance_pb::MachineStateChanged,
+    reports_pb::StockReported,
+    reports_pb::StoreFiguresReported,
 }
 
 /// Reactions to erased personal data: each noun drops its rows about deleted users; the audit trail
@@ -101,6 +107,8 @@ pub async fn digest(tx: &mut Tx, audience: &Audience) -> Result<([u8; 32], u64),
     rows += catalog::digest(tx, audience, &mut hasher).await?;
     rows += preferences::digest(tx, audience, &mut hasher).await?;
     rows += notifications::digest(tx, audience, &mut hasher).await?;
+    rows += maintenance::digest(tx, audience, &mut hasher).await?;
+    rows += reports::digest(tx, audience, &mut hasher).await?;
     Ok((hasher.finalize().into(), rows))
 }
 

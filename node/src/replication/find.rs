@@ -25,7 +25,7 @@ use uuid::Uuid;
 use super::{accept, find_drink::AT_ONCE_MAX, peer::Dialler, unknown::Unknown};
 use crate::{
     accounts,
-    app::{AccountFinder, Lookup},
+    app::{AccountFinder, Dial, Lookup},
     journal::{Event, entries},
     mesh::registry,
     storage::{self, Tx},
@@ -148,6 +148,16 @@ impl AccountFinder for Finder {
             found
         }
         .boxed()
+    }
+}
+
+impl Dial for Finder {
+    fn dial(&self, node: Uuid) -> BoxFuture<'_, Option<Channel>> {
+        self.channel(node).boxed()
+    }
+
+    fn lost(&self, node: Uuid) {
+        self.forget_channel(node);
     }
 }
 

@@ -164,32 +164,43 @@ impl Run<'_> {
                 self.put(frame).await?;
             }
             let Some(next) = self.session().next() else { return Ok(()) };
-            let events = self.load(&next).await?;
-            let (count, last) = (events.len(), next.after + events.len() as u64);
+            let (batch, last) = self.load(&next).await?;
+            let count = batch.events.len();
             if count == 0 {
-                // The journal does not reach back that far; a snapshot must bring it.
-                tracing::warn!(peer = %self.peer, stream = next.stream, after = next.after, "the journal has nothing after this");
+                // Only a damaged database has nothing below its own heads.
+                tracing::error!(peer = %self.peer, stream = next.stream, after = next.after, "the journal lacks events");
                 self.session().sent(next.key, u64::MAX, 0);
                 continue;
             }
-            let proofs = self.proofs_for(&events).await?;
-            self.put(Frame::Events(EventBatch { events, proofs })).await?;
+            let proofs = self.proofs_for(&batch.events).await?;
+            self.put(Frame::Events(EventBatch { proofs, ..batch })).await?;
             self.session().sent(next.key, last, count);
         }
     }
 
-    async fn load(&self, next: &Next) -> Result<Vec<SignedEvent>, End> {
+    /// The next events, without proofs, and the seq of the last of them. Below the floor only what is live remains; both
+    /// are read at once, because the floor may be rising.
+    async fn load(&self, next: &Next) -> Result<(EventBatch, u64), End> {
         let (stream, after) = (next.stream, next.after);
-        let mut events =
-            self.of.db.read(move |tx| Box::pin(entries::after(tx, stream, after))).await.map_err(End::Storage)?;
+        let read = self.of.db.read(move |tx| {
+            Box::pin(async move {
+                let floor = streams::floor(tx, stream).await?;
+                let live_only = after < floor;
+                let until = if live_only { floor } else { i64::MAX.cast_unsigned() };
+                Ok::<_, storage::Error>((live_only, entries::between(tx, stream, after, until).await?))
+            })
+        });
+        let (live_only, mut events) = read.await.map_err(End::Storage)?;
         events.truncate(next.limit);
         let mut bytes = 0;
-        let fits = events.iter().position(|event| {
+        let fits = events.iter().position(|(_, event)| {
             bytes += event.header.len() + event.body.len() + event.signature.len();
             bytes > BATCH_BYTES_MAX
         });
         events.truncate(fits.unwrap_or(events.len()).max(1));
-        Ok(events)
+        let last = events.last().map_or(after, |(seq, _)| *seq);
+        let events = events.into_iter().map(|(_, event)| event).collect();
+        Ok((EventBatch { events, proofs: Vec::new(), live_only }, last))
     }
 
     async fn receive<S>(&self, mut inbound: S) -> End
@@ -241,7 +252,11 @@ impl Run<'_> {
         if !batch.proofs.is_empty() {
             accept::proofs(&self.of.db, batch.proofs).await?;
         }
-        let taken = accept::batch(&self.of.db, self.peer, batch.events).await?;
+        let taken = if batch.live_only {
+            accept::live(&self.of.db, self.peer, batch.events).await?
+        } else {
+            accept::batch(&self.of.db, self.peer, batch.events).await?
+        };
         metrics::counter!("codepop_events_received_total").increment(taken.new as u64);
         if let Some((have, made)) = taken.forgotten {
             self.fence(&taken.reached.0.1.to_string(), have, made).await;

@@ -1,6 +1,7 @@
 //! The roles' part of the digest by which nodes are compared.
 
 use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
 
 use super::store;
 use crate::{
@@ -27,6 +28,7 @@ pub async fn digest(tx: &mut Tx, audience: &Audience, hasher: &mut Sha256) -> Re
         hasher.update(row.assigned_by.to_be_bytes());
         hasher.update(row.assigned_at.0.timestamp_micros().to_be_bytes());
         hasher.update([u8::from(row.revoked)]);
+        hasher.update(row.hub.map_or(Uuid::nil(), Uuid::from).as_bytes());
     }
     Ok(rows.len() as u64)
 }

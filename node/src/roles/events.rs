@@ -7,7 +7,10 @@ use super::store::{self, Row};
 use crate::{
     auth::Place,
     journal::{Error, Field, Merge, Replicated, Scope, Stamp},
-    storage::{Tx, types::Time},
+    storage::{
+        Tx,
+        types::{Id, Time},
+    },
 };
 
 const GIVEN: Field = 1;
@@ -32,6 +35,13 @@ fn checked(assignment: &[u8], scope: &str) -> Result<Uuid, Error> {
     Uuid::from_slice(assignment).map_err(|_| Error::Unfit("the assignment is not a UUID"))
 }
 
+fn hub(bytes: &[u8]) -> Result<Option<Id>, Error> {
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    Uuid::from_slice(bytes).map(|hub| Some(Id(hub))).map_err(|_| Error::Unfit("the hub is not a UUID"))
+}
+
 async fn find_or_make(tx: &mut Tx, assignment: Uuid, scope: &str, user: i64) -> Result<Row, Error> {
     Ok(store::get(tx, assignment, scope).await?.unwrap_or_else(|| Row::absent(assignment, scope, user)))
 }
@@ -49,9 +59,11 @@ impl Replicated for RoleAssigned {
         let assignment = checked(&self.assignment, &self.scope)?;
         let role = Role::try_from(self.role).ok().filter(|role| *role != Role::Unspecified);
         let role = role.ok_or(Error::Unfit("a role that this version does not know"))?;
+        let hub = hub(&self.hub)?;
         let mut row = find_or_make(tx, assignment, &self.scope, self.user).await?;
         let mut merge = Merge::new(&row.clocks, stamp)?;
         if merge.takes(GIVEN) {
+            row.hub = hub;
             row.user_id = self.user;
             row.role = i16::try_from(i32::from(role)).unwrap_or_default();
             row.assigned_by = self.assigned_by;

@@ -1,17 +1,30 @@
 //! Who may do what, where. Roles are never in a token: they are looked up here, in the node's own replicated rows, so that
 //! taking one away works at once wherever the event has arrived.
 //!
-//! Reading order: [`assign`] and [`revoke`], `events` (how they merge), `store` (rows).
+//! Reading order: this file, `scope` (which role holds where: pure rules), `give` and `take` (who may), `view` (what is shown),
+//! `events` (how they merge), `store` (rows), `rpc` (the gRPC face).
 
 mod digest;
+mod error;
 mod events;
+mod give;
+mod rpc;
+mod scope;
 mod store;
+mod take;
+mod view;
 
 use codepop_proto::roles::{Role, RoleAssigned, RoleRevoked};
 use codepop_shared::number;
 use uuid::Uuid;
 
-pub use self::digest::digest;
+pub use self::{
+    digest::digest,
+    error::Error,
+    give::{Given, Named, give, may_still_give, named},
+    rpc::{People, RolesRpc, place_of},
+    scope::{Target, display},
+};
 use crate::{
     auth::{Grant, Place},
     journal::{self, Audience},
@@ -30,6 +43,8 @@ pub struct NewAssignment {
     pub role: Role,
     /// Where it holds.
     pub place: Place,
+    /// The hub of a logistics manager.
+    pub hub: Option<Uuid>,
     /// Number of the user who gives it; 0 for the operator.
     pub by: i64,
 }
@@ -49,7 +64,7 @@ pub async fn assign(tx: &mut Tx, new: &NewAssignment) -> Result<Uuid, journal::E
         role: new.role.into(),
         scope: new.place.word(),
         assigned_by: new.by,
-        hub: Vec::new(),
+        hub: new.hub.map(|hub| hub.as_bytes().to_vec()).unwrap_or_default(),
     };
     journal::emit(tx, &Audience::Everyone, &message).await?;
     tx.about.is("user", new.user);
@@ -82,15 +97,14 @@ pub async fn revoke(tx: &mut Tx, assignment: Uuid, place: &Place, by: i64) -> Re
 /// # Errors
 /// The database failed.
 pub async fn in_force(tx: &mut Tx, user: i64) -> Result<Vec<Grant>, storage::Error> {
-    let rows = store::in_force(tx, user).await?;
-    Ok(rows
-        .into_iter()
-        .filter_map(|(role, scope)| {
-            let role = Role::try_from(i32::from(role)).ok().filter(|role| *role != Role::Unspecified)?;
-            let place = Place::parse(&scope).filter(|place| may_hold(user, place))?;
-            Some(Grant { role, place })
-        })
-        .collect())
+    Ok(store::in_force(tx, user).await?.iter().filter_map(grant).collect())
+}
+
+/// What a row in force gives; nothing when the role does not fit the place or the user.
+fn grant(row: &store::Row) -> Option<Grant> {
+    let role = Role::try_from(i32::from(row.role)).ok()?;
+    let place = Place::parse(&row.scope)?;
+    (may_hold(row.user_id, &place) && scope::fits(role, &place)).then_some(Grant { role, place })
 }
 
 /// A role in force at a place, and whose.
@@ -111,7 +125,8 @@ pub struct Held {
 pub async fn in_force_at(tx: &mut Tx, place: &Place) -> Result<Vec<Held>, storage::Error> {
     let rows = store::in_force_at(tx, &place.word()).await?;
     let held = |(user, assignment, role): (i64, _, i16)| {
-        let role = Role::try_from(i32::from(role)).ok().filter(|_| may_hold(user, place))?;
+        let role = Role::try_from(i32::from(role)).ok()?;
+        (may_hold(user, place) && scope::fits(role, place)).then_some(())?;
         Some(Held { user, assignment: Uuid::from(assignment), role })
     };
     Ok(rows.into_iter().filter_map(held).collect())
@@ -137,6 +152,10 @@ pub struct Standing {
     pub is_admin: bool,
     /// Whether the user manages a store.
     pub is_manager: bool,
+    /// The words of all roles, that of every customer first.
+    pub words: Vec<String>,
+    /// Where the most far-reaching role holds.
+    pub place: Place,
 }
 
 /// What the roles of a user come to.
@@ -145,8 +164,12 @@ pub fn standing(grants: &[Grant]) -> Standing {
     // The numbers of the roles do not order them by reach: store staff reach less than regional staff.
     let by_reach =
         [Role::SuperAdmin, Role::LogisticsManager, Role::RepairStaff, Role::Admin, Role::Manager, Role::GeneralUser];
+    let reach = |grant: &&Grant| by_reach.iter().position(|role| *role == grant.role).unwrap_or(by_reach.len());
+    let farthest = grants.iter().min_by_key(reach).filter(|grant| by_reach.contains(&grant.role));
     Standing {
-        role: by_reach.into_iter().find(|role| has(*role)).unwrap_or(Role::AccountUser),
+        role: farthest.map_or(Role::AccountUser, |grant| grant.role),
+        place: farthest.map_or(Place::Own, |grant| grant.place.clone()),
+        words: words(grants),
         is_admin: has(Role::SuperAdmin) || has(Role::Admin),
         is_manager: has(Role::SuperAdmin) || has(Role::Manager),
     }

@@ -2,8 +2,8 @@
 
 use chrono::DateTime;
 use diesel::{
-    AsChangeset, ExpressionMethods as _, Insertable, OptionalExtension as _, QueryDsl as _, Queryable, Selectable,
-    SelectableHelper as _,
+    AsChangeset, BoolExpressionMethods as _, ExpressionMethods as _, Insertable, OptionalExtension as _, QueryDsl as _,
+    Queryable, Selectable, SelectableHelper as _,
 };
 use diesel_async::RunQueryDsl as _;
 use uuid::Uuid;
@@ -22,7 +22,7 @@ const GRANTS_MAX: i64 = 200;
 
 /// A role given, or taken away before it arrived.
 #[derive(Clone, Debug, PartialEq, Eq, AsChangeset, Insertable, Queryable, Selectable)]
-#[diesel(table_name = role_assignments, primary_key(id, scope))]
+#[diesel(table_name = role_assignments, primary_key(id, scope), treat_none_as_null = true)]
 pub(super) struct Row {
     pub(super) id: Id,
     pub(super) user_id: i64,
@@ -32,6 +32,7 @@ pub(super) struct Row {
     pub(super) assigned_at: Time,
     pub(super) revoked: bool,
     pub(super) clocks: Vec<u8>,
+    pub(super) hub: Option<Id>,
 }
 
 impl Row {
@@ -46,6 +47,7 @@ impl Row {
             assigned_at: Time(DateTime::UNIX_EPOCH),
             revoked: false,
             clocks: Vec::new(),
+            hub: None,
         }
     }
 }
@@ -70,17 +72,51 @@ pub(super) async fn save(tx: &mut Tx, row: &Row) -> Result<(), Error> {
     Ok(())
 }
 
-/// Role and scope of what a user has and was not taken away.
-pub(super) async fn in_force(tx: &mut Tx, user: i64) -> Result<Vec<(i16, String)>, Error> {
+/// What is known of an assignment, in whatever scopes.
+pub(super) async fn of_id(tx: &mut Tx, id: Uuid) -> Result<Vec<Row>, Error> {
+    Ok(on!(tx, conn => role_assignments::table
+        .filter(role_assignments::id.eq(Id(id)))
+        .limit(GRANTS_MAX)
+        .select(Row::as_select())
+        .load(conn)
+        .await)?)
+}
+
+/// What a user has and was not taken away.
+pub(super) async fn in_force(tx: &mut Tx, user: i64) -> Result<Vec<Row>, Error> {
     Ok(on!(tx, conn => role_assignments::table
         .filter(role_assignments::user_id.eq(user))
         .filter(role_assignments::revoked.eq(false))
         .filter(role_assignments::role.gt(0_i16))
         .order((role_assignments::assigned_at, role_assignments::id, role_assignments::scope))
         .limit(GRANTS_MAX)
-        .select((role_assignments::role, role_assignments::scope))
+        .select(Row::as_select())
         .load(conn)
         .await)?)
+}
+
+/// What was given and not taken away, in one scope or in all; those after `after`, by assignment.
+pub(super) async fn page(tx: &mut Tx, scope: Option<&str>, after: Uuid, limit: i64) -> Result<Vec<Row>, Error> {
+    let in_force = || role_assignments::revoked.eq(false).and(role_assignments::role.gt(0_i16));
+    Ok(match scope {
+        Some(scope) => on!(tx, conn => role_assignments::table
+            .filter(role_assignments::scope.eq(scope))
+            .filter(in_force())
+            .filter(role_assignments::id.gt(Id(after)))
+            .order((role_assignments::id, role_assignments::scope))
+            .limit(limit)
+            .select(Row::as_select())
+            .load(conn)
+            .await)?,
+        None => on!(tx, conn => role_assignments::table
+            .filter(in_force())
+            .filter(role_assignments::id.gt(Id(after)))
+            .order((role_assignments::id, role_assignments::scope))
+            .limit(limit)
+            .select(Row::as_select())
+            .load(conn)
+            .await)?,
+    })
 }
 
 /// Users with what they have in one scope and was not taken away.

@@ -17,7 +17,7 @@ fn hub_born() -> i64 {
 }
 
 async fn give(db: &Db, user: i64, role: Role, place: &Place) -> Result<Uuid, Error> {
-    let new = NewAssignment { user, role, place: place.clone(), by: 0 };
+    let new = NewAssignment { user, role, place: place.clone(), hub: None, by: 0 };
     db.write(move |tx| Box::pin(async move { assign(tx, &new).await })).await
 }
 
@@ -85,7 +85,7 @@ on_both!(revoked_wins_in_any_order_and_in_its_scope_alone, async |node: Node| {
             assigned_by: 0,
             hub: Vec::new(),
         };
-        let revoked = |scope| RoleRevoked { assignment: assignment.clone(), user, scope, revoked_by: 0 };
+        let revoked = |scope| RoleRevoked { assignment: assignment.clone(), user, scope, revoked_hub: None, by: 0 };
         // The thief's revocation of the same assignment, in the name of another store, is about nothing.
         let (right, wrong) = (revoked(store(7)), revoked(store(8)));
         for what in order {

@@ -32,9 +32,6 @@ use crate::{
     mesh::links::Links,
 };
 
-/// How long regional and chain permissions hold without word from a hub.
-const HUB_WORD_HOLDS: Duration = Duration::from_secs(60 * 60);
-
 /// Health and reflection are not part of the contract's own packages: they are open to every certified caller.
 const STANDARD_SERVICES: &[&str] = &["/grpc.health.v1.", "/grpc.reflection.v1.", "/grpc.reflection.v1alpha."];
 
@@ -62,6 +59,8 @@ pub struct Gate {
     pub me: Arc<SpiffeId>,
     /// Takes down who was refused.
     pub refusals: Refusals,
+    /// How long roles for regions and the chain hold without word from a hub.
+    pub hub_silence_max: Duration,
 }
 
 /// Who may call each RPC, by path.
@@ -118,7 +117,7 @@ impl Gate {
 
     fn actor(&self, rpc: &'static str, from: (SpiffeId, IpAddr), session: (Option<User>, Option<Uuid>)) -> Actor {
         let ((caller, client), (user, guest)) = (from, session);
-        let hub_heard = self.links.hub_heard().is_some_and(|heard| Utc::now() - heard < chrono_limit());
+        let hub_heard = self.links.hub_heard().is_some_and(|heard| Utc::now() - heard < self.silence());
         let here = Arc::clone(&self.me);
         let hub_linked = self.links.has_hub();
         Actor { caller, user, guest, client, rpc, here, hub_heard, hub_linked }
@@ -150,10 +149,10 @@ impl Gate {
             Trail { user: Some(number), ..self.actor(rpc, from, (None, None)).trail(access.permission(), None) };
         self.refusals.note(Refusal { trail, code });
     }
-}
 
-fn chrono_limit() -> chrono::TimeDelta {
-    chrono::TimeDelta::from_std(HUB_WORD_HOLDS).unwrap_or(chrono::TimeDelta::MAX)
+    fn silence(&self) -> chrono::TimeDelta {
+        chrono::TimeDelta::from_std(self.hub_silence_max).unwrap_or_default()
+    }
 }
 
 fn not_authenticated() -> Failure {

@@ -19,8 +19,13 @@ use codepop_proto::{
     },
     audit::audit_service_server::AuditServiceServer,
     catalog::catalog_service_server::CatalogServiceServer,
+    dashboards::{
+        chain_service_server::ChainServiceServer, regions_service_server::RegionsServiceServer,
+        store_dashboards_service_server::StoreDashboardsServiceServer,
+    },
     generator::generator_service_server::GeneratorServiceServer,
     inventory::inventory_service_server::InventoryServiceServer,
+    maintenance::maintenance_service_server::MaintenanceServiceServer,
     mesh::mesh_service_server::MeshServiceServer,
     nodes::nodes_service_server::NodesServiceServer,
     notifications::notifications_service_server::NotificationsServiceServer,
@@ -29,6 +34,9 @@ use codepop_proto::{
     payments::{payments_service_server::PaymentsServiceServer, revenue_service_server::RevenueServiceServer},
     preferences::preferences_service_server::PreferencesServiceServer,
     receipts::receipts_service_server::ReceiptsServiceServer,
+    reports::reports_service_server::ReportsServiceServer,
+    roles::roles_service_server::RolesServiceServer,
+    staff::staff_service_server::StaffServiceServer,
     stores::stores_service_server::StoresServiceServer,
     support::support_service_server::SupportServiceServer,
 };
@@ -39,19 +47,27 @@ use tonic::transport::Server;
 
 use self::access::{Authenticator, Gate, GateLayer};
 use crate::{
-    accounts::{self, Accounts},
-    app::App,
+    accounts::{self, Accounts, Known},
+    app::{App, Dial},
     audit::Refusals,
     auth::Session,
     catalog::CatalogRpc,
+    dashboards::{
+        regions::{ChainRpc, RegionsRpc},
+        store::StoreDashboardsRpc,
+    },
     generator::{self, GeneratorRpc},
     inventory::{self, InventoryRpc},
+    maintenance::MaintenanceRpc,
     notifications::{Feed, NotificationsRpc},
     orders::{self, Orders, OrdersRpc},
     payments::{Payments, PaymentsRpc, revenue::RevenueRpc},
     preferences::PreferencesRpc,
     receipts::{Receipts, ReceiptsRpc},
     replication::{peer::Dialler, rpc::MeshRpc},
+    reports::ReportsRpc,
+    roles::RolesRpc,
+    staff::StaffRpc,
     stores::StoresRpc,
     support::SupportRpc,
 };
@@ -83,6 +99,8 @@ pub struct Parts {
     pub app: App,
     /// The mesh.
     pub dialler: Dialler,
+    /// Connections for questions to other nodes.
+    pub dial: Arc<dyn Dial>,
     /// Payments of the store.
     pub payments: Payments,
     /// Orders of this node's store.
@@ -93,16 +111,19 @@ pub struct Parts {
     pub created_at: DateTime<Utc>,
     /// Its name for people.
     pub display_name: String,
+    /// How long roles for regions and the chain hold without word from a hub.
+    pub hub_silence_max: Duration,
 }
 
 /// Serves until stopped; requests under way are finished.
 pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) -> anyhow::Result<()> {
-    let Parts { app, dialler, payments, orders, receipts, created_at, display_name } = parts;
+    let Parts { app, dialler, dial, payments, orders, receipts, created_at, display_name, hub_silence_max } = parts;
     let authenticator = Arc::new(ByAccounts(app.clone()));
     let accounts = Accounts::new(app.clone());
     let links = dialler.links.clone();
     let refusals = Refusals::start(app.db.clone(), stop.clone());
-    let gate = Gate { authenticator, links: links.clone(), me: Arc::new(app.author().id.clone()), refusals };
+    let me = Arc::new(app.author().id.clone());
+    let gate = Gate { authenticator, links: links.clone(), me, refusals, hub_silence_max };
     let (health, health_service) = tonic_health::server::health_reporter();
     tokio::spawn(report_health(app.clone(), health));
     tokio::spawn(gauges::keep(app.clone(), links.clone(), stop.clone()));
@@ -140,6 +161,8 @@ pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) ->
         .add_service(limited!(OperatorServiceServer::new(operator::OperatorRpc::new(app.clone(), accounts.clone()))))
         .add_service(limited!(AuditServiceServer::new(audit::AuditRpc::new(app.clone()))))
         .add_service(limited!(AdministrationServiceServer::new(accounts.clone())))
+        .add_service(limited!(RolesServiceServer::new(RolesRpc::new(app.clone(), Arc::new(Known)))))
+        .add_service(limited!(StaffServiceServer::new(StaffRpc::new(app.clone(), accounts.clone()))))
         .add_service(limited!(AccountsServiceServer::new(accounts)))
         .add_service(limited!(StoresServiceServer::new(StoresRpc::new(
             app.clone(),
@@ -156,6 +179,11 @@ pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) ->
         .add_service(limited!(PaymentsServiceServer::new(PaymentsRpc::new(payments))))
         .add_service(limited!(RevenueServiceServer::new(RevenueRpc::new(app.clone()))))
         .add_service(limited!(SupportServiceServer::new(SupportRpc::new(app.clone(), orders.clone()))))
+        .add_service(limited!(StoreDashboardsServiceServer::new(StoreDashboardsRpc::new(app.clone()))))
+        .add_service(limited!(MaintenanceServiceServer::new(MaintenanceRpc::new(app.clone()))))
+        .add_service(limited!(RegionsServiceServer::new(RegionsRpc::new(app.clone()))))
+        .add_service(limited!(ChainServiceServer::new(ChainRpc::new(app.clone(), dial))))
+        .add_service(limited!(ReportsServiceServer::new(ReportsRpc::new(app.clone()))))
         .add_service(limited!(ReceiptsServiceServer::new(ReceiptsRpc::new(receipts))))
         .add_service(limited!(OrdersServiceServer::new(OrdersRpc::new(orders))))
         .add_service(limited!(NotificationsServiceServer::new(NotificationsRpc::new(

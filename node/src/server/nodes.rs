@@ -125,6 +125,7 @@ impl NodesService for NodesRpc {
             delivered: linked.iter().map(|sighting| sighting.delivered).sum(),
             failed: (counts.1 + counts.2).cast_unsigned(),
             recent: recent.iter().map(|event| summary(event, &all)).collect(),
+            stored: counts.0.cast_unsigned(),
         };
         let node = self.own_status(own, &sightings);
         let streams = all.iter().map(|stream| StreamStatus {

@@ -2,8 +2,9 @@
 //! those of any peer.
 
 use codepop_proto::operator::{
-    CreateStaffAccountRequest, CreateStaffAccountResponse, GetStreamRequest, GetStreamResponse, SubmitEventsRequest,
-    SubmitEventsResponse, operator_service_server::OperatorService,
+    ChainRole, CreateStaffAccountRequest, CreateStaffAccountResponse, GetStreamRequest, GetStreamResponse,
+    ListChainRolesRequest, ListChainRolesResponse, SubmitEventsRequest, SubmitEventsResponse,
+    operator_service_server::OperatorService,
 };
 use codepop_shared::{Code, Failure};
 use tonic::{Request, Response, Status};
@@ -11,14 +12,17 @@ use tonic::{Request, Response, Status};
 use crate::{
     accounts::{Accounts, NewAccount},
     app::App,
-    auth::Actor,
+    auth::{Actor, Place},
     journal::{Audience, streams},
     replication::accept,
-    storage,
+    roles, storage,
 };
 
 /// Events of one submission at the most.
 const EVENTS_MAX: usize = 100;
+
+/// Roles in one answer: far more super admins than a chain has.
+const ROLES_MAX: usize = 1_000;
 
 /// The service.
 pub(super) struct OperatorRpc {
@@ -70,6 +74,21 @@ impl OperatorService for OperatorRpc {
             return Err(Failure::new(Code::Conflict, detail).into());
         }
         Ok(Response::new(SubmitEventsResponse { accepted: u32::try_from(taken.new).unwrap_or(u32::MAX) }))
+    }
+
+    async fn list_chain_roles(
+        &self,
+        _request: Request<ListChainRolesRequest>,
+    ) -> Result<Response<ListChainRolesResponse>, Status> {
+        let read = self.app.read(|tx| Box::pin(roles::in_force_at(tx, &Place::Chain))).await;
+        let held = read.map_err(|error: storage::Error| Failure::from(&error))?;
+        let role = |held: roles::Held| ChainRole {
+            assignment: held.assignment.as_bytes().to_vec(),
+            user: held.user,
+            role: held.role.into(),
+        };
+        let roles = held.into_iter().take(ROLES_MAX).map(role).collect();
+        Ok(Response::new(ListChainRolesResponse { roles }))
     }
 
     async fn create_staff_account(

@@ -4,6 +4,7 @@
 //! Read [`Db`], then `tx.rs`, `writer.rs`, `open.rs`.
 
 mod error;
+pub mod figures;
 mod migrate;
 mod open;
 pub mod schema;

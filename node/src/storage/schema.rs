@@ -127,6 +127,8 @@ diesel::table! {
         deleted -> Bool,
         created_at -> Moment,
         clocks -> Binary,
+        hold -> SmallInt,
+        hold_reason -> Text,
     }
 }
 
@@ -169,6 +171,7 @@ diesel::table! {
         assigned_at -> Moment,
         revoked -> Bool,
         clocks -> Binary,
+        hub -> Nullable<Uid>,
     }
 }
 
@@ -634,6 +637,95 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::storage::types::*;
 
+    /// The items of stores as they were reported last.
+    reported_items (store, item) {
+        store -> Uid,
+        item -> BigInt,
+        name -> Text,
+        item_type -> Text,
+        quantity -> Integer,
+        threshold -> Integer,
+        removed -> Bool,
+        at -> Moment,
+        clocks -> Binary,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// How stores stand.
+    reported_totals (store) {
+        store -> Uid,
+        orders -> BigInt,
+        sales_cents -> BigInt,
+        refunds_cents -> BigInt,
+        customers -> BigInt,
+        pending_orders -> BigInt,
+        complaints -> BigInt,
+        open_complaints -> BigInt,
+        at -> Moment,
+        clocks -> Binary,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// Days of stores, counted from 1970-01-01.
+    reported_days (store, day) {
+        store -> Uid,
+        day -> Integer,
+        orders -> BigInt,
+        drinks -> BigInt,
+        sales_cents -> BigInt,
+        refunds_cents -> BigInt,
+        sodas -> BigInt,
+        syrups -> BigInt,
+        add_ins -> BigInt,
+        physical -> BigInt,
+        at -> Moment,
+        clocks -> Binary,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// Machines and their states.
+    machines (store, id) {
+        store -> Uid,
+        id -> BigInt,
+        serial_number -> Text,
+        state -> Text,
+        since -> Moment,
+        clocks -> Binary,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// What happened to this store's machines. Local.
+    machine_log (id) {
+        id -> BigInt,
+        machine_id -> BigInt,
+        old_state -> Text,
+        new_state -> Text,
+        user_id -> Nullable<BigInt>,
+        note -> Text,
+        at -> Moment,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
     /// Who did what. Local; entries are only added.
     audit_entries (id) {
         id -> BigInt,
@@ -649,6 +741,26 @@ diesel::table! {
         detail -> Nullable<Text>,
         outcome -> Text,
         repeated -> Integer,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// Invitations made at this node. Local.
+    staff_invitations (id) {
+        id -> BigInt,
+        role -> SmallInt,
+        scope -> Text,
+        hub -> Nullable<Uid>,
+        code_hash -> Binary,
+        email -> Text,
+        state -> SmallInt,
+        invited_by -> BigInt,
+        invited_at -> Moment,
+        expires_at -> Moment,
+        user_id -> Nullable<BigInt>,
     }
 }
 
@@ -690,5 +802,11 @@ diesel::allow_tables_to_appear_in_same_query!(
     legacy_holders,
     legacy_sources,
     legacy_rows,
+    reported_items,
+    reported_totals,
+    reported_days,
+    machines,
+    machine_log,
     audit_entries,
+    staff_invitations,
 );

@@ -71,6 +71,11 @@ fn moment(date: NaiveDate, minute: Minute, zone: Tz) -> Option<(DateTime<Utc>, D
     found.map(|(first, last)| (first.to_utc(), last.to_utc()))
 }
 
+/// When a day begins in a zone; `None` far from our times.
+pub fn day_start(date: NaiveDate, zone: Tz) -> Option<DateTime<Utc>> {
+    Some(moment(date, Minute(0), zone)?.0)
+}
+
 /// Hours by day of the week; a day without is closed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hours([Option<Day>; 7]);

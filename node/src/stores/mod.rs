@@ -30,6 +30,7 @@ pub use self::{
     legacy::{claim_legacy_numbers, legacy_holder},
     rpc::StoresRpc,
     store::{Hub, Region, Store, Zone},
+    view::{add_own, store as view},
     wait::wait_minutes,
 };
 use crate::{
@@ -44,6 +45,12 @@ use crate::{
 
 /// Stores in one answer: more than anyone scrolls through, few enough for one message.
 const FOUND_MAX: usize = 200;
+
+/// Stores of a region in one answer: the message stays within its largest size.
+pub const LISTED_MAX: i64 = 1_000;
+
+/// Stores of the chain in one answer.
+pub const CHAIN_MAX: i64 = 10_000;
 
 /// Miles between two degrees of latitude, rounded down, so that the band of latitudes that is searched is never too
 /// narrow: 3,959 miles × π / 180 = 69.1.
@@ -140,6 +147,58 @@ pub async fn find(tx: &mut Tx, id: Uuid) -> Result<Found, Error> {
 /// One store as it describes itself, without what belongs to it.
 pub async fn described(tx: &mut Tx, id: Uuid) -> Result<Option<Store>, storage::Error> {
     store::store(tx, id).await
+}
+
+/// The stores of a region as they describe themselves, by number for people; [`LISTED_MAX`] at most.
+pub async fn of_region(tx: &mut Tx, code: &str) -> Result<Vec<Store>, storage::Error> {
+    let mut found = store::stores_of(tx, code, LISTED_MAX).await?;
+    // Sorted here: databases order text by rules of their own.
+    found.sort_by(|a, b| (&a.store_number, a.id).cmp(&(&b.store_number, b.id)));
+    Ok(found)
+}
+
+/// All stores of the chain as they describe themselves, by region and number for people; [`CHAIN_MAX`] at most.
+pub async fn all(tx: &mut Tx) -> Result<Vec<Store>, storage::Error> {
+    let mut found = store::stores_after(tx, Uuid::nil(), CHAIN_MAX).await?;
+    found.sort_by(|a, b| (&a.region, &a.store_number, a.id).cmp(&(&b.region, &b.store_number, b.id)));
+    Ok(found)
+}
+
+/// All regions of the chain, by code.
+pub async fn all_regions(tx: &mut Tx) -> Result<Vec<Region>, storage::Error> {
+    let mut found = store::all_regions(tx).await?;
+    found.sort_by(|a, b| a.code.cmp(&b.code));
+    Ok(found)
+}
+
+/// All hubs of the chain, by region.
+pub async fn all_hubs(tx: &mut Tx) -> Result<Vec<Hub>, storage::Error> {
+    let mut found = store::all_hubs(tx).await?;
+    found.sort_by(|a, b| (&a.region, a.id).cmp(&(&b.region, b.id)));
+    Ok(found)
+}
+
+/// A region and its hub, as far as they are known.
+pub async fn region_and_hub(tx: &mut Tx, code: &str) -> Result<Option<(Region, Option<Hub>)>, storage::Error> {
+    let Some(region) = store::region(tx, code).await? else { return Ok(None) };
+    let hubs = store::hubs_of(tx, vec![code.to_owned()]).await?;
+    Ok(Some((region, hubs.into_iter().next())))
+}
+
+/// One region as its hub describes it.
+///
+/// # Errors
+/// The database failed.
+pub async fn region(tx: &mut Tx, code: &str) -> Result<Option<Region>, storage::Error> {
+    store::region(tx, code).await
+}
+
+/// The supply hubs of a region: one, but while it is being replaced.
+///
+/// # Errors
+/// The database failed.
+pub async fn hubs_of_region(tx: &mut Tx, code: &str) -> Result<Vec<Hub>, storage::Error> {
+    store::hubs_of(tx, vec![code.to_owned()]).await
 }
 
 /// Finds region and hub of stores.

@@ -190,6 +190,17 @@ pub(super) async fn serving(tx: &mut Tx, latitudes: RangeInclusive<f64>) -> Resu
         .await)?)
 }
 
+/// Stores of a region, in order of ids.
+pub(super) async fn stores_of(tx: &mut Tx, region: &str, limit: i64) -> Result<Vec<Store>, Error> {
+    Ok(on!(tx, conn => stores::table
+        .filter(stores::region.eq(region))
+        .order(stores::id)
+        .limit(limit)
+        .select(Store::as_select())
+        .load(conn)
+        .await)?)
+}
+
 /// All regions, in order of their keys.
 pub(super) async fn all_regions(tx: &mut Tx) -> Result<Vec<Region>, Error> {
     Ok(on!(tx, conn => regions::table.select(Region::as_select()).load(conn).await)?)

@@ -7,7 +7,7 @@ use super::{Found, Stock, wait_minutes};
 use crate::app::edge::timestamp;
 
 /// A store as any node sees it.
-pub(super) fn store(found: &Found, now: DateTime<Utc>, last_online: Option<DateTime<Utc>>) -> pb::Store {
+pub fn store(found: &Found, now: DateTime<Utc>, last_online: Option<DateTime<Utc>>) -> pb::Store {
     let region: Option<pb::Region> = found.region.as_ref().map(pb::Region::from);
     let hub = found.hub.as_ref().map(|hub| pb::SupplyHub { region: region.clone(), ..hub.into() });
     pb::Store {
@@ -21,7 +21,7 @@ pub(super) fn store(found: &Found, now: DateTime<Utc>, last_online: Option<DateT
 }
 
 /// Adds what the store's own node alone knows.
-pub(super) fn add_own(store: &mut pb::Store, queue: u32, stock: Stock) {
+pub fn add_own(store: &mut pb::Store, queue: u32, stock: Stock) {
     store.current_wait_time = Some(wait_minutes(queue).try_into().unwrap_or(i32::MAX));
     store.inventory_status = Some(pb::InventoryStatus {
         total_items: stock.items.try_into().unwrap_or(i32::MAX),

@@ -6,6 +6,7 @@
 
 mod conversation;
 mod desk;
+pub mod figures;
 mod phrases;
 mod rpc;
 mod store;

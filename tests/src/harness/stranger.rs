@@ -200,7 +200,10 @@ pub struct Session {
 impl Session {
     /// Sends events in one frame.
     pub async fn send(&self, events: Vec<SignedEvent>) {
-        self.frames.send(framed(Frame::Events(EventBatch { events, proofs: Vec::new() }))).await.unwrap();
+        self.frames
+            .send(framed(Frame::Events(EventBatch { events, proofs: Vec::new(), live_only: false })))
+            .await
+            .unwrap();
     }
 
     /// The next frame; an error or nothing when the node has ended the session.

@@ -2,6 +2,7 @@
 //! there, change and delete the former, and decide who manages the store. Accounts that reach farther are not theirs.
 
 mod rpc;
+mod status;
 
 #[cfg(test)]
 mod tests;
@@ -9,7 +10,7 @@ mod tests;
 use std::collections::HashMap;
 
 use codepop_proto::{
-    accounts::{CredentialSet, SessionsEnded},
+    accounts::{CredentialSet, SessionsEnded, UserStatus},
     options::Permission,
     roles::Role,
 };
@@ -73,6 +74,8 @@ pub(super) struct Seen {
     last_name: String,
     is_staff: bool,
     is_superuser: bool,
+    status: UserStatus,
+    status_reason: String,
 }
 
 /// What to change; what is `None` stays.
@@ -182,19 +185,25 @@ async fn list(tx: &mut Tx, by: &Administrator, after: i64, limit: i64) -> Result
     };
     rows.sort_by_key(|row| row.id);
     rows.truncate(usize::try_from(limit).unwrap_or_default());
-    let mut seen = Vec::with_capacity(rows.len());
+    let mut all = Vec::with_capacity(rows.len());
     for row in rows {
         let roles = held.remove(&row.id).unwrap_or_default();
-        seen.push(Seen {
-            user: row.id,
-            username: shown_name(tx, &row).await?,
-            is_staff: roles.iter().any(|role| matches!(role, Role::Manager | Role::SuperAdmin)),
-            is_superuser: roles.iter().any(|role| matches!(role, Role::Admin | Role::SuperAdmin)),
-            first_name: row.first_name,
-            last_name: row.last_name,
-        });
+        all.push(seen(tx, row, &roles).await?);
     }
-    Ok(seen)
+    Ok(all)
+}
+
+async fn seen(tx: &mut Tx, row: store::User, roles: &[Role]) -> Result<Seen, storage::Error> {
+    Ok(Seen {
+        user: row.id,
+        username: shown_name(tx, &row).await?,
+        is_staff: roles.iter().any(|role| matches!(role, Role::Manager | Role::SuperAdmin)),
+        is_superuser: roles.iter().any(|role| matches!(role, Role::Admin | Role::SuperAdmin)),
+        status: status::of(&row),
+        status_reason: row.hold_reason,
+        first_name: row.first_name,
+        last_name: row.last_name,
+    })
 }
 
 /// The roles that a store's administrators give and take.
@@ -290,7 +299,7 @@ async fn give(tx: &mut Tx, by: &Administrator, user: i64, rank: Rank, place: &Pl
         roles::revoke(tx, other.assignment, place, by.user).await?;
     }
     if let Some(role) = wanted.filter(|role| !held.iter().any(|held| held.role == *role)) {
-        roles::assign(tx, &NewAssignment { user, role, place: place.clone(), by: by.user }).await?;
+        roles::assign(tx, &NewAssignment { user, role, place: place.clone(), hub: None, by: by.user }).await?;
     }
     Ok(())
 }

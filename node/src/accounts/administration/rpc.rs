@@ -5,10 +5,17 @@ use codepop_shared::Failure;
 use tonic::{Request, Response, Status};
 
 use super::{Accounts, Edits, LISTED_MAX, Password, Rank, Seen, UserName};
-use crate::{accounts::input, app::edge::Problems, auth::Actor};
+use crate::{
+    accounts::input,
+    app::edge::{Problems, is_printable},
+    auth::Actor,
+};
 
 /// The word that leaves a field, as the app sends it.
 const UNCHANGED: &str = "unchanged";
+
+/// Longest reason for a status, in characters: a few sentences.
+const REASON_MAX: usize = 500;
 
 #[tonic::async_trait]
 impl AdministrationService for Accounts {
@@ -44,6 +51,30 @@ impl AdministrationService for Accounts {
         let name = self.remove(by.about(user), user).await?;
         Ok(Response::new(pb::RemoveUserResponse { message: format!("User {name} was deleted.") }))
     }
+
+    async fn set_user_status(
+        &self,
+        request: Request<pb::SetUserStatusRequest>,
+    ) -> Result<Response<pb::SetUserStatusResponse>, Status> {
+        let by = self.administrator(&Actor::of(&request)?)?;
+        let request = request.into_inner();
+        let (user, status) = (request.user_id, request.status());
+        let mut problems = Problems::default();
+        if status == pb::UserStatus::Unspecified {
+            problems.add("status", "must be ACTIVE, LOCKED or DISABLED");
+        }
+        let reason = problems.check("reason", reason(&request.reason.unwrap_or_default()));
+        problems.finish()?;
+        let seen = self.set_status(by, user, status, reason.unwrap_or_default()).await?;
+        Ok(Response::new(pb::SetUserStatusResponse { user: Some(view(seen)) }))
+    }
+}
+
+/// Reads why an account is held.
+fn reason(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    let sound = text.chars().count() <= REASON_MAX && is_printable(text);
+    if sound { Ok(text.to_owned()) } else { Err(format!("must have at most {REASON_MAX} printable characters")) }
 }
 
 /// What to change, under the same rules as at registration.
@@ -72,5 +103,7 @@ fn view(seen: Seen) -> pb::AdministeredUser {
         last_name: seen.last_name,
         is_staff: seen.is_staff,
         is_superuser: seen.is_superuser,
+        status: seen.status.into(),
+        status_reason: Some(seen.status_reason).filter(|reason| !reason.is_empty()),
     }
 }

@@ -37,7 +37,7 @@ async fn by<M>(node: &Node, user: i64, message: M) -> Request<M> {
 }
 
 async fn appoint(node: &Node, user: i64, role: Role, place: Place) {
-    let new = NewAssignment { user, role, place, by: 0 };
+    let new = NewAssignment { user, role, place, hub: None, by: 0 };
     node.db.write(move |tx| Box::pin(async move { roles::assign(tx, &new).await })).await.unwrap();
 }
 

@@ -162,7 +162,7 @@ on_both!(roles_count_where_their_user_shows_a_token, async |node: Node| {
     let accounts = quick(&node.app);
     let made = register(&accounts, "ada", "a long secret").await;
     let place = Place::Store(node.app.author().id.uuid);
-    let new = roles::NewAssignment { user: made.user, role: Role::Manager, place: place.clone(), by: 0 };
+    let new = roles::NewAssignment { user: made.user, role: Role::Manager, place: place.clone(), hub: None, by: 0 };
     let given = node.db.write(move |tx| Box::pin(async move { roles::assign(tx, &new).await })).await.unwrap();
     let session = user(&accounts, &made.token).await;
     assert_eq!(session.grants, [crate::auth::Grant { role: Role::Manager, place: place.clone() }]);

@@ -81,7 +81,8 @@ fn event() -> impl Strategy<Value = About> {
         let session = Uuid::from_u128(session).as_bytes().to_vec();
         About::Session(SessionEnded { user: 0, session, expires_at_us })
     });
-    let status = any::<bool>().prop_map(|disabled| About::Status(UserStatusChanged { user: 0, disabled }));
+    let status = (any::<bool>(), 0..5)
+        .prop_map(|(disabled, hold)| About::Status(UserStatusChanged { user: 0, disabled, hold, changed_by: 0 }));
     let kept = (0_u8..2, 0_u128..2, 1_i64..4).prop_map(|(token, session, expires_at_us)| {
         let session = Uuid::from_u128(session).as_bytes().to_vec();
         About::Kept(LegacySessionKept { user: 0, token_hash: vec![token; 32], session, expires_at_us })

@@ -124,10 +124,10 @@ on_both!(a_deleted_account_is_gone, async |node: Node| {
 on_both!(disabling_ends_sessions_for_good, async |node: Node| {
     let accounts = quick(&node.app);
     let made = register(&accounts, "ada", "a long secret").await;
-    say(&node.db, UserStatusChanged { user: made.user, disabled: true }).await.unwrap();
+    say(&node.db, UserStatusChanged { user: made.user, disabled: true, ..Default::default() }).await.unwrap();
     refused(&accounts, &made.token).await;
     assert_eq!(log_in(&accounts, "ada", "a long secret").await.unwrap_err().code, Code::LoginFailed);
-    say(&node.db, UserStatusChanged { user: made.user, disabled: false }).await.unwrap();
+    say(&node.db, UserStatusChanged { user: made.user, disabled: false, ..Default::default() }).await.unwrap();
     refused(&accounts, &made.token).await;
     let later = log_in(&accounts, "ada", "a long secret").await.unwrap();
     user(&accounts, &later.token).await;
@@ -187,7 +187,10 @@ on_both!(failures_take_the_same_time, async |node: Node| {
     for name in ["known", "disabled", "deleted", "django"] {
         let made = register(&accounts, name, "a long secret").await;
         match name {
-            "disabled" => drop(say(&node.db, UserStatusChanged { user: made.user, disabled: true }).await.unwrap()),
+            "disabled" => {
+                let disabled = UserStatusChanged { user: made.user, disabled: true, ..Default::default() };
+                drop(say(&node.db, disabled).await.unwrap());
+            }
             "deleted" => {
                 let session = user(&accounts, &made.token).await;
                 accounts.delete(&permit(), HOME, &session, typed("a long secret")).await.unwrap();

@@ -10,7 +10,7 @@ use diesel_async::RunQueryDsl as _;
 use futures::future::BoxFuture;
 use uuid::Uuid;
 
-use super::{Fault, Intent, NewIntent, Provider, Refunded, Standing};
+use super::{super::import::Paid, Fault, Intent, NewIntent, Provider, Refunded, Standing};
 use crate::{
     on,
     storage::{
@@ -76,6 +76,44 @@ impl Simulated {
     }
 }
 
+/// The id of a payment's intent.
+pub(in super::super) fn intent(payment: Uuid) -> String {
+    format!("pi_sim_{}", payment.simple())
+}
+
+/// The customer of a key.
+pub(in super::super) fn customer(key: &str) -> String {
+    format!("cus_sim_{key}")
+}
+
+/// Takes a payment into the books that was made, and settled, in the past. Its secret is nobody's.
+pub(in super::super) async fn bring(tx: &mut Tx, paid: &Paid) -> Result<(), storage::Error> {
+    let id = intent(paid.id);
+    let row = Row {
+        secret: format!("{id}_secret_{}", hex::encode(rand::random::<[u8; 16]>())),
+        id: id.clone(),
+        payment: Id(paid.id),
+        store: Id(tx.author.id.uuid),
+        amount_cents: paid.amount.cents(),
+        state: CAPTURED.to_owned(),
+    };
+    on!(tx, conn => diesel::insert_into(simulated_intents::table).values(row).execute(conn).await)?;
+    let Some(back) = &paid.back else { return Ok(()) };
+    insert_refund(tx, &id, back.id, back.amount.cents()).await
+}
+
+async fn insert_refund(tx: &mut Tx, id: &str, refund: Uuid, cents: i64) -> Result<(), storage::Error> {
+    on!(tx, conn => diesel::insert_into(simulated_refunds::table)
+        .values((
+            simulated_refunds::id.eq(Id(refund)),
+            simulated_refunds::intent.eq(id),
+            simulated_refunds::amount_cents.eq(cents),
+        ))
+        .execute(conn)
+        .await)?;
+    Ok(())
+}
+
 async fn find(tx: &mut Tx, id: &str) -> Result<Option<Row>, storage::Error> {
     Ok(on!(tx, conn => simulated_intents::table
         .find(id)
@@ -86,7 +124,7 @@ async fn find(tx: &mut Tx, id: &str) -> Result<Option<Row>, storage::Error> {
 }
 
 async fn create(tx: &mut Tx, new: NewIntent) -> Result<Intent, Fault> {
-    let id = format!("pi_sim_{}", new.payment.simple());
+    let id = intent(new.payment);
     if let Some(row) = find(tx, &id).await? {
         return Ok(row.into());
     }
@@ -138,15 +176,7 @@ async fn refund(tx: &mut Tx, id: String, refund: Uuid, cents: i64) -> Result<Ref
     if row.state != CAPTURED || cents > left {
         return Err(Fault::Declined(format!("the intent is {}, and {left} cents of it are left", row.state)));
     }
-    on!(tx, conn => diesel::insert_into(simulated_refunds::table)
-        .values((
-            simulated_refunds::id.eq(Id(refund)),
-            simulated_refunds::intent.eq(&id),
-            simulated_refunds::amount_cents.eq(cents),
-        ))
-        .execute(conn)
-        .await)
-    .map_err(storage::Error::from)?;
+    insert_refund(tx, &id, refund, cents).await?;
     Ok(Refunded::Done)
 }
 
@@ -170,7 +200,7 @@ impl Provider for Simulated {
     }
 
     fn customer<'a>(&'a self, key: &'a str, _session: &'a str) -> BoxFuture<'a, Result<String, Fault>> {
-        Box::pin(std::future::ready(Ok(format!("cus_sim_{key}"))))
+        Box::pin(std::future::ready(Ok(customer(key))))
     }
 
     fn ephemeral_key<'a>(&'a self, _customer: &'a str) -> BoxFuture<'a, Result<String, Fault>> {

@@ -1,6 +1,7 @@
 //! Revenue of this node's store. The node alone makes entries: one a sale, in the order's transaction, and a negative one
 //! for what was given back, when it was.
 
+pub mod figures;
 pub mod import;
 mod rpc;
 
@@ -75,6 +76,28 @@ pub struct Entry {
     pub at: Time,
 }
 
+impl Entry {
+    /// An entry for what came from a payment or a refund.
+    pub(super) fn new(
+        id: i64,
+        reason: Reason,
+        source: Uuid,
+        order: Option<i64>,
+        cents: i64,
+        at: DateTime<Utc>,
+    ) -> Self {
+        Self {
+            id,
+            kind: reason.word().to_owned(),
+            source: Some(Id(source)),
+            order_id: order,
+            amount_cents: cents,
+            refunded: reason != Reason::Sale,
+            at: Time(at),
+        }
+    }
+}
+
 /// Makes an entry; each source has one a reason.
 pub(super) async fn add(
     tx: &mut Tx,
@@ -83,15 +106,13 @@ pub(super) async fn add(
     order: Option<i64>,
     cents: i64,
 ) -> Result<(), Error> {
-    let entry = Entry {
-        id: journal::next_number(tx, "revenue entry").await?,
-        kind: reason.word().to_owned(),
-        source: Some(Id(source)),
-        order_id: order,
-        amount_cents: cents,
-        refunded: reason != Reason::Sale,
-        at: Time(super::to_the_microsecond(tx.clock.wall())),
-    };
+    let id = journal::next_number(tx, "revenue entry").await?;
+    let at = super::to_the_microsecond(tx.clock.wall());
+    insert(tx, Entry::new(id, reason, source, order, cents, at)).await
+}
+
+/// Keeps an entry; each source has one a reason.
+pub(super) async fn insert(tx: &mut Tx, entry: Entry) -> Result<(), Error> {
     on!(tx, conn => diesel::insert_into(revenue_entries::table)
         .values(entry)
         .on_conflict((revenue_entries::kind, revenue_entries::source))
@@ -122,6 +143,20 @@ pub(super) async fn list(tx: &mut Tx, span: Span, limit: i64) -> Result<Vec<Entr
         .filter(revenue_entries::at.ge(Time(span.start)))
         .filter(revenue_entries::at.lt(Time(span.end)))
         .order((revenue_entries::at.desc(), revenue_entries::id.desc()))
+        .limit(limit)
+        .select(Entry::as_select())
+        .load(conn)
+        .await)?)
+}
+
+/// All entries above a number, by number: a page of them, for who reads all.
+///
+/// # Errors
+/// The database failed.
+pub async fn page(tx: &mut Tx, after: i64, limit: i64) -> Result<Vec<Entry>, Error> {
+    Ok(on!(tx, conn => revenue_entries::table
+        .filter(revenue_entries::id.gt(after))
+        .order(revenue_entries::id)
         .limit(limit)
         .select(Entry::as_select())
         .load(conn)

@@ -1,11 +1,11 @@
-//! How far an import is: a bar on a terminal, lines elsewhere. On standard error, so that the report can be kept alone.
+//! How far a long command is: a bar on a terminal, lines elsewhere. On standard error, so that its report can be kept alone.
 
 use std::io::{self, IsTerminal as _, Write as _};
 
 /// Width of the bar, in characters.
 const WIDTH: u64 = 30;
 
-/// Shows progress. What cannot be shown is not shown; the import goes on.
+/// Shows progress. What cannot be shown is not shown; the work goes on.
 #[derive(Clone, Copy, Debug)]
 pub enum Progress {
     /// A bar that is drawn again and again.
@@ -28,7 +28,7 @@ impl Progress {
     }
 
     /// So many rows of the source were read.
-    pub(super) fn reading(self, rows: usize) {
+    pub fn reading(self, rows: usize) {
         match self {
             Self::Bar => draw(&format!("\r\x1b[Kreading: {rows} rows")),
             Self::Lines | Self::Silent => {}
@@ -36,7 +36,7 @@ impl Progress {
     }
 
     /// The source was read.
-    pub(super) fn read(self, rows: usize) {
+    pub fn read(self, rows: usize) {
         match self {
             Self::Bar => draw("\r\x1b[K"),
             Self::Lines => draw(&format!("read {rows} rows\n")),
@@ -44,8 +44,8 @@ impl Progress {
         }
     }
 
-    /// So many of all rows were brought over; `what` is at hand.
-    pub(super) fn importing(self, what: &str, done: usize, all: usize) {
+    /// So much of all is done; `what` is at hand.
+    pub fn doing(self, what: &str, done: usize, all: usize) {
         let (part, whole) = (done as u64, all.max(1) as u64);
         let percent = part * 100 / whole;
         match self {
@@ -59,8 +59,8 @@ impl Progress {
         }
     }
 
-    /// All rows were brought over.
-    pub(super) fn done(self) {
+    /// All is done.
+    pub fn done(self) {
         if matches!(self, Self::Bar) {
             draw("\r\x1b[K");
         }

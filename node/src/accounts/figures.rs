@@ -1,0 +1,30 @@
+//! How many accounts there are.
+
+use codepop_shared::number::STRIDE;
+use diesel::{
+    ExpressionMethods as _, QueryDsl as _,
+    dsl::sql,
+    sql_types::{BigInt, Bool},
+};
+use diesel_async::RunQueryDsl as _;
+
+use super::store;
+use crate::{
+    on,
+    storage::{Error, Tx, schema::users},
+};
+
+/// How many accounts were made at this node and are not deleted.
+///
+/// # Errors
+/// The database failed.
+pub async fn born_here(tx: &mut Tx) -> Result<i64, Error> {
+    let here = i64::from(tx.author.id.number);
+    Ok(on!(tx, conn => users::table
+        .filter(users::deleted.eq(false))
+        .filter(users::created_at.ne(store::unregistered()))
+        .filter(sql::<Bool>(&format!("id % {STRIDE} = ")).bind::<BigInt, _>(here))
+        .count()
+        .get_result(conn)
+        .await)?)
+}

@@ -1,0 +1,1 @@
+//! The views on both databases, against figures worked out by hand.
