@@ -36,6 +36,7 @@ mod foreign;
 mod holes;
 mod legacy;
 mod links;
+mod matrix;
 mod mesh;
 mod once;
 mod power_cuts;
