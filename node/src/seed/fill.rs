@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveTime, Utc};
-use codepop_proto::catalog::UserDrinkSaved;
+use codepop_proto::{catalog::UserDrinkSaved, roles::Role};
 use codepop_shared::{Failure, number};
 use futures::future::BoxFuture;
 use uuid::Uuid;
@@ -106,6 +106,10 @@ impl Sightings for Alone {
     fn last_seen(&self, _node: Uuid) -> Option<DateTime<Utc>> {
         None
     }
+
+    fn is_linked(&self, _node: Uuid) -> bool {
+        false
+    }
 }
 
 impl Alone {
@@ -117,7 +121,7 @@ impl Alone {
 }
 
 /// No user is involved.
-const OPERATOR: Permit = Permit { user: None };
+static OPERATOR: Permit = Permit::plain(None);
 
 /// Fills the database of a site, which answers at `url`. Called once: a second time would make everything twice.
 ///
@@ -208,7 +212,9 @@ async fn post(tx: &mut Tx, person: &Person, region: &str) -> Result<(), Error> {
         Some(Post::Region(_)) => Place::Region(region.to_owned()),
     };
     if let Some(post) = person.post {
-        roles::assign(tx, &NewAssignment { user: person.user, role: post.role(), place, by: 0 }).await?;
+        // A logistics manager works from the region's hub, whose database this is.
+        let hub = (post.role() == Role::LogisticsManager).then_some(tx.author.id.uuid);
+        roles::assign(tx, &NewAssignment { user: person.user, role: post.role(), place, hub, by: 0 }).await?;
     }
     Ok(())
 }

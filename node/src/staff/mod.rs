@@ -124,6 +124,8 @@ async fn invite(tx: &mut Tx, new: NewInvitation) -> Result<Row, Error> {
         user_id: None,
     };
     store::insert(tx, &row).await?;
+    tx.about.is("invitation", row.id);
+    tx.about.says(&format!("to be {} at {}", roles::word(role), row.scope));
     Ok(row)
 }
 

@@ -65,7 +65,7 @@ impl AdministrationService for Accounts {
         }
         let reason = problems.check("reason", reason(&request.reason.unwrap_or_default()));
         problems.finish()?;
-        let seen = self.set_status(by, user, status, reason.unwrap_or_default()).await?;
+        let seen = self.set_status(by.about(user), user, status, reason.unwrap_or_default()).await?;
         Ok(Response::new(pb::SetUserStatusResponse { user: Some(view(seen)) }))
     }
 }
