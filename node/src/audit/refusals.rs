@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use codepop_shared::Code;
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use super::{expire, write};
@@ -41,12 +41,29 @@ pub struct Refusal {
 #[derive(Clone, Debug)]
 pub struct Refusals(mpsc::Sender<Refusal>);
 
+/// What writes them down, to be ended after the last answer was given.
+pub struct Writing {
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Writing {
+    /// Writes down what waits and what was only counted so far, and ends.
+    pub async fn finish(self) {
+        self.stop.cancel();
+        if self.task.await.is_err() {
+            tracing::warn!("the writing of refusals broke off");
+        }
+    }
+}
+
 impl Refusals {
     /// Starts writing them down, and removing entries whose time is over.
-    pub fn start(db: Db, stop: CancellationToken) -> Self {
+    pub fn start(db: Db) -> (Self, Writing) {
         let (sender, queue) = mpsc::channel(QUEUE_MAX);
-        tokio::spawn(keep(db, queue, stop));
-        Self(sender)
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(keep(db, queue, stop.clone()));
+        (Self(sender), Writing { stop, task })
     }
 
     /// Takes down a refusal; never waits.

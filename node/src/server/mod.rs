@@ -121,7 +121,7 @@ pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) ->
     let authenticator = Arc::new(ByAccounts(app.clone()));
     let accounts = Accounts::new(app.clone());
     let links = dialler.links.clone();
-    let refusals = Refusals::start(app.db.clone(), stop.clone());
+    let (refusals, writing) = Refusals::start(app.db.clone());
     let me = Arc::new(app.author().id.clone());
     let gate = Gate { authenticator, links: links.clone(), me, refusals, hub_silence_max };
     let (health, health_service) = tonic_health::server::health_reporter();
@@ -192,6 +192,7 @@ pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) ->
         ))))
         .serve_with_incoming_shutdown(incoming, stop.cancelled_owned())
         .await?;
+    writing.finish().await;
     Ok(())
 }
 
