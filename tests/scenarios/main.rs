@@ -29,6 +29,7 @@ mod app;
 mod audit;
 mod cli;
 mod compaction;
+mod dashboards;
 mod docs;
 mod drinks;
 mod favorites;

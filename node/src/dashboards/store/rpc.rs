@@ -102,6 +102,7 @@ impl StoreDashboardsService for StoreDashboardsRpc {
         let dates = Dates::parse(request.get_ref())?;
         let found = self.app.read(move |tx| Box::pin(own(tx, id))).await.map_err(Failure::from)?;
         let span = dates.span(found.store.time_zone.0, self.app.clock().wall())?;
+        // Whoever carries a store's books away is on record before they get anything.
         let noted = self.app.note_reading(&permit.detail(span.words())).await;
         noted.map_err(|error| storage_failure(&error))?;
         let disposition = MetadataValue::try_from(span.disposition(&found.store));
