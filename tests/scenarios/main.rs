@@ -38,6 +38,7 @@ mod legacy;
 mod links;
 mod matrix;
 mod mesh;
+mod objects;
 mod once;
 mod power_cuts;
 mod replication;
