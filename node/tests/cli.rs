@@ -264,6 +264,8 @@ fn wrong_values_are_refused_in_one_line() {
         ("LOG_FORMAT", "xml", "must be text or json"),
         ("HEARTBEAT_INTERVAL_MS", "0", "must be a whole number of milliseconds from 50 to 60000"),
         ("PEER_DOWN_AFTER_MS", "120001", "must be a whole number of milliseconds from 100 to 120000"),
+        ("NODE_HUB_SILENCE_MAX", "0", "must be a whole number from 1 to 3600"),
+        ("NODE_HUB_SILENCE_MAX", "3601", "must be a whole number from 1 to 3600"),
         ("PEER_DOWN_AFTER_MS", "2500", "must be at least twice the heartbeat interval"),
         ("PAYMENT_PROVIDER", "cash", "must be simulated or stripe"),
         ("STRIPE_API_BASE", "http://api.stripe.com", "must be https://host[:port]"),

@@ -43,7 +43,7 @@ codes! {
     LoginFailed = "login_failed", Unauthenticated, 401;
     /// The caller may not do this.
     Forbidden = "permission_denied", PermissionDenied, 403;
-    /// Regional and chain permissions need a hub heard from within the last hour.
+    /// Regional and chain permissions need a hub heard from lately, within an hour at most.
     HubNeeded = "hub_needed", PermissionDenied, 403;
     /// The thing does not exist, or the caller may not know that it does.
     NotFound = "not_found", NotFound, 404;

@@ -200,17 +200,30 @@ async fn things(mesh: &Mesh, gateway: &Gateway, boss: &str) -> (Things, Phone) {
 async fn seen(gateway: &Gateway, of: &Things, ada: &Phone, boss: &str) -> Value {
     let Things { user, store, drink, order, .. } = of;
     let mut seen = Vec::new();
-    let own = ["preferences/".to_owned(), "notifications/".to_owned(), format!("users/{user}/favorites/"),
-        format!("orders/{order}/"), format!("drinks/{drink}/"), "users/me/".to_owned()];
+    let own = [
+        "preferences/".to_owned(),
+        "notifications/".to_owned(),
+        format!("users/{user}/favorites/"),
+        format!("orders/{order}/"),
+        format!("drinks/{drink}/"),
+        "users/me/".to_owned(),
+    ];
     for path in own {
         seen.push(gateway.get(&format!("/backend/{path}"), Some(&held(ada))).await.expect(200));
     }
-    let by_boss = [format!("stores/{store}/"), "inventory/report/".to_owned(), format!("roles/?store_id={store}"),
-        format!("staff/invitations/?store_id={store}"), format!("orders/{order}/payment/")];
+    let by_boss = [
+        format!("stores/{store}/"),
+        "inventory/report/".to_owned(),
+        format!("roles/?store_id={store}"),
+        format!("staff/invitations/?store_id={store}"),
+        format!("orders/{order}/payment/"),
+    ];
     for path in by_boss {
         let mut answer = gateway.get(&format!("/backend/{path}"), Some(boss)).await.expect(200);
         // What moves by itself.
-        answer.as_object_mut().map(|store| ["current_wait_time", "last_seen", "inventory_last_updated"].map(|key| store.remove(key)));
+        answer
+            .as_object_mut()
+            .map(|store| ["current_wait_time", "last_seen", "inventory_last_updated"].map(|key| store.remove(key)));
         seen.push(answer);
     }
     Value::Array(seen)
@@ -277,7 +290,8 @@ async fn nothing_is_reached_past_the_gateway_either() {
     mesh.settled().await;
     let name = "/codepop.stores.v1.StoresService/UpdateStore";
     let pool = DescriptorPool::decode(DESCRIPTORS).unwrap();
-    let mut message = prost_reflect::DynamicMessage::new(pool.get_message_by_name("codepop.stores.v1.UpdateStoreRequest").unwrap());
+    let mut message =
+        prost_reflect::DynamicMessage::new(pool.get_message_by_name("codepop.stores.v1.UpdateStoreRequest").unwrap());
     let store = mesh.nodes[1].id.uuid.to_string();
     message.set_field_by_name("store_id", prost_reflect::Value::String(store));
     message.set_field_by_name("name", prost_reflect::Value::String("Mine".into()));
@@ -352,8 +366,13 @@ async fn drinks_and_orders(gateway: &Gateway, other: i64) {
     assert!(!placed["CreationTime"].as_str().unwrap().starts_with("2001"), "{placed}");
     let path = format!("/backend/orders/{}/", placed["OrderID"]);
     for lie in [
-        json!({"OrderStatus": "ready"}), json!({"OrderStatus": "completed"}), json!({"PaymentStatus": "refunded"}),
-        json!({"StripeID": "pi_1"}), json!({"UserID": other}), json!({"TotalAmount": 0.0}), json!({"OrderID": 1}),
+        json!({"OrderStatus": "ready"}),
+        json!({"OrderStatus": "completed"}),
+        json!({"PaymentStatus": "refunded"}),
+        json!({"StripeID": "pi_1"}),
+        json!({"UserID": other}),
+        json!({"TotalAmount": 0.0}),
+        json!({"OrderID": 1}),
     ] {
         let answer = phone.call(Method::PATCH, &path, false, Some(lie.clone())).await;
         assert!([200, 400, 403, 409].contains(&answer.status), "{lie}: {} {}", answer.status, answer.json);
@@ -398,15 +417,20 @@ async fn staff(mesh: &Mesh, gateway: &Gateway, boss: &str, user: i64) {
     let manager = held(&mesh.staff(gateway, boss, "mia", "staff").await);
     let roles = async |body: Value| gateway.post("/backend/roles/assign/", Some(&admin), body).await;
     // Who gave it and when is not the caller's to say.
-    let given = roles(json!({"user_id": user, "role_type": "MANAGER", "store_id": store, "assigned_by": user, "by": user,
+    let given =
+        roles(json!({"user_id": user, "role_type": "MANAGER", "store_id": store, "assigned_by": user, "by": user,
         "assigned_at": "2001-01-01T00:00:00Z", "is_active": false, "id": "00000000-0000-0000-0000-000000000001"}));
     let given = given.await.expect(201);
     assert_eq!((&given["assigned_by"], &given["is_active"]), (&json!(admin_id), &json!(true)), "{given}");
     assert!(!given["assigned_at"].as_str().unwrap().starts_with("2001"), "{given}");
     assert_ne!(given["id"], "00000000-0000-0000-0000-000000000001");
     for (role, more) in [
-        ("SUPER_ADMIN", json!({})), ("SUPER_ADMIN", json!({"store_id": store})), ("LOGISTICS_MANAGER", json!({"region_code": "C"})),
-        ("REPAIR_STAFF", json!({"region_code": "C"})), ("ADMIN", json!({})), ("ACCOUNT_USER", json!({})),
+        ("SUPER_ADMIN", json!({})),
+        ("SUPER_ADMIN", json!({"store_id": store})),
+        ("LOGISTICS_MANAGER", json!({"region_code": "C"})),
+        ("REPAIR_STAFF", json!({"region_code": "C"})),
+        ("ADMIN", json!({})),
+        ("ACCOUNT_USER", json!({})),
     ] {
         let mut body = json!({"user_id": admin_id, "role_type": role});
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -427,7 +451,8 @@ async fn staff(mesh: &Mesh, gateway: &Gateway, boss: &str, user: i64) {
     for field in ["store_id", "region", "latitude", "longitude", "api_base_url", "region_code"] {
         assert_eq!(after[field], before[field], "{field}: {after}");
     }
-    let number = json!({"InventoryID": 1, "ItemName": "New", "ItemType": "Soda", "Quantity": 1, "LastUpdated": "2001-01-01"});
+    let number =
+        json!({"InventoryID": 1, "ItemName": "New", "ItemType": "Soda", "Quantity": 1, "LastUpdated": "2001-01-01"});
     let item = gateway.ask(Method::PUT, &format!("{path}inventory/"), Some(&manager), Some(number)).await.expect(200);
     assert_ne!(item["InventoryID"], 1, "{item}");
 }

@@ -120,7 +120,7 @@ pub struct Actor {
     pub rpc: &'static str,
     /// The answering node.
     pub here: Arc<SpiffeId>,
-    /// Whether a hub was heard from within the last hour (always, at a hub).
+    /// Whether a hub was heard from lately, within an hour at most (always, at a hub).
     pub hub_heard: bool,
     /// Whether a link to a hub is up (always, at a hub).
     pub hub_linked: bool,
@@ -174,7 +174,7 @@ impl Actor {
             }
             (false, true, false) => Err(Failure::new(
                 Code::HubNeeded,
-                "This node has heard from no hub within the last hour; until it does, roles for regions and the chain do not hold here.",
+                "This node has heard from no hub for too long (an hour at most); until it does, roles for regions and the chain do not hold here.",
             )),
             (false, false, _) => Err(forbidden()),
         }

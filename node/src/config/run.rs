@@ -224,11 +224,7 @@ fn times(values: &Values<'_>) -> Result<(Duration, Duration), Refused> {
 }
 
 fn hub_silence(values: &Values<'_>) -> Result<Duration, Refused> {
-    values.require(HUB_SILENCE, |text| {
-        let seconds = text.parse().ok().filter(|seconds| HUB_SILENCE_RANGE.contains(seconds));
-        let (least, most) = (HUB_SILENCE_RANGE.start(), HUB_SILENCE_RANGE.end());
-        seconds.map(Duration::from_secs).ok_or_else(|| format!("must be a whole number from {least} to {most}"))
-    })
+    values.require(HUB_SILENCE, |text| values::whole(text, HUB_SILENCE_RANGE).map(Duration::from_secs))
 }
 
 fn robot(values: &Values<'_>) -> Result<Robot, Refused> {

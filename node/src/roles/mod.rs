@@ -188,4 +188,6 @@ pub fn words(grants: &[Grant]) -> Vec<String> {
 }
 
 #[cfg(test)]
+mod rpc_tests;
+#[cfg(test)]
 mod tests;

@@ -11,7 +11,7 @@ use futures::future::BoxFuture;
 use tonic::{Request, Response, Status, async_trait};
 use uuid::Uuid;
 
-use super::{Error, Target, give, named, store, take, view};
+use super::{Error, Target, give, named, store, take, view, word};
 use crate::{
     app::{App, Lookup, edge},
     auth::{Actor, Place},
@@ -87,7 +87,7 @@ impl RolesService for RolesRpc {
         let request = request.into_inner();
         let (user, role) = (request.user_id, request.role_type());
         let target = Target::read(role, request.store_id, request.region_code, request.supply_hub_id)?;
-        let permit = actor.may(Permission::RolesAssign, &target.asked_at()?)?;
+        let permit = actor.may(Permission::RolesAssign, &target.asked_at()?)?.about("user", user).detail(word(role));
         target.checked()?;
         self.require_user(user).await?;
         let by = actor.user()?.number;
@@ -118,7 +118,7 @@ impl RolesService for RolesRpc {
         let mut refused = Failure::new(Code::NotFound, format!("No role has the id {assignment}."));
         for (_, grant) in known {
             match actor.may(Permission::RolesAssign, &grant.place) {
-                Ok(permit) => allowed.push((permit, grant.place)),
+                Ok(permit) => allowed.push((permit.about("role", assignment), grant.place)),
                 Err(failure) => refused = failure,
             }
         }

@@ -85,7 +85,7 @@ on_both!(revoked_wins_in_any_order_and_in_its_scope_alone, async |node: Node| {
             assigned_by: 0,
             hub: Vec::new(),
         };
-        let revoked = |scope| RoleRevoked { assignment: assignment.clone(), user, scope, revoked_hub: None, by: 0 };
+        let revoked = |scope| RoleRevoked { assignment: assignment.clone(), user, scope, revoked_by: 0 };
         // The thief's revocation of the same assignment, in the name of another store, is about nothing.
         let (right, wrong) = (revoked(store(7)), revoked(store(8)));
         for what in order {
@@ -99,6 +99,27 @@ on_both!(revoked_wins_in_any_order_and_in_its_scope_alone, async |node: Node| {
             assert_eq!(held(&node.db, user).await.len(), usize::from(in_force), "{order:?} after {what}");
         }
     }
+});
+
+on_both!(a_role_holds_where_it_can_and_nowhere_else, async |node: Node| {
+    // What a thief of a store's keys may say of that store: that there is its own super admin. It is nothing.
+    let here = format!("store:{}", Uuid::from_u128(7));
+    for (role, scope) in
+        [(Role::SuperAdmin, &*here), (Role::RepairStaff, &*here), (Role::Admin, "own"), (Role::Admin, "region:C")]
+    {
+        let message = RoleAssigned {
+            assignment: Uuid::now_v7().as_bytes().to_vec(),
+            user: hub_born(),
+            role: role.into(),
+            scope: scope.into(),
+            ..Default::default()
+        };
+        apply(&node.db, &message, 1).await.unwrap();
+    }
+    assert_eq!(held(&node.db, hub_born()).await, []);
+    let at = Place::Store(Uuid::from_u128(7));
+    let listed = node.db.read(move |tx| Box::pin(async move { in_force_at(tx, &at).await })).await;
+    assert_eq!(listed.map_err(|error: storage::Error| error).unwrap(), []);
 });
 
 on_both!(what_makes_no_sense_waits, async |node: Node| {
@@ -115,6 +136,7 @@ on_both!(what_makes_no_sense_waits, async |node: Node| {
         RoleAssigned { role: 99, ..good.clone() },
         RoleAssigned { role: 0, ..good.clone() },
         RoleAssigned { assignment: vec![1], ..good.clone() },
+        RoleAssigned { hub: vec![1], ..good.clone() },
         RoleAssigned { scope: "everywhere".into(), ..good.clone() },
         RoleAssigned { scope: upper, ..good.clone() },
     ] {
@@ -126,7 +148,11 @@ on_both!(what_makes_no_sense_waits, async |node: Node| {
 #[test]
 fn standing_follows_reach() {
     let grant = |role| Grant { role, place: Place::Chain };
-    assert_eq!(standing(&[]).role, Role::AccountUser);
+    let nobody = standing(&[]);
+    assert_eq!((nobody.role, nobody.place), (Role::AccountUser, Place::Own));
+    let here = Place::Store(Uuid::nil());
+    let manager = standing(&[Grant { role: Role::Manager, place: here.clone() }]);
+    assert_eq!((manager.role, manager.place, manager.words.len()), (Role::Manager, here, 2));
     let both = standing(&[grant(Role::Manager), grant(Role::SuperAdmin)]);
     assert_eq!((both.role, both.is_admin, both.is_manager), (Role::SuperAdmin, true, true));
     let repair = standing(&[grant(Role::RepairStaff), grant(Role::Admin)]);

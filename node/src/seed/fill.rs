@@ -121,7 +121,7 @@ impl Alone {
 }
 
 /// No user is involved.
-static OPERATOR: Permit = Permit::plain(None);
+static OPERATOR: Permit = Permit { user: None, trail: None };
 
 /// Fills the database of a site, which answers at `url`. Called once: a second time would make everything twice.
 ///
@@ -212,7 +212,7 @@ async fn post(tx: &mut Tx, person: &Person, region: &str) -> Result<(), Error> {
         Some(Post::Region(_)) => Place::Region(region.to_owned()),
     };
     if let Some(post) = person.post {
-        // A logistics manager works from the region's hub, whose database this is.
+        // Regional people are made at their region's hub.
         let hub = (post.role() == Role::LogisticsManager).then_some(tx.author.id.uuid);
         roles::assign(tx, &NewAssignment { user: person.user, role: post.role(), place, hub, by: 0 }).await?;
     }

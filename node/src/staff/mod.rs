@@ -125,7 +125,7 @@ async fn invite(tx: &mut Tx, new: NewInvitation) -> Result<Row, Error> {
     };
     store::insert(tx, &row).await?;
     tx.about.is("invitation", row.id);
-    tx.about.says(&format!("to be {} at {}", roles::word(role), row.scope));
+    tx.about.says(&format!("invited {} at {}", roles::word(role), row.scope));
     Ok(row)
 }
 
@@ -151,6 +151,7 @@ async fn accept(tx: &mut Tx, id: i64, code: &str, account: Prepared) -> Result<(
     let user = account.insert(tx).await?;
     let role = roles::give(tx, user, &named, row.invited_by).await?;
     store::settle(tx, id, State::Accepted, Some(user)).await?;
+    tx.about.says(&format!("invitation {id}"));
     Ok((user, role.shown))
 }
 

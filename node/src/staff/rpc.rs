@@ -33,6 +33,11 @@ impl StaffRpc {
         Self { app, accounts }
     }
 
+    #[cfg(test)]
+    pub(super) fn accounts(&self) -> &Accounts {
+        &self.accounts
+    }
+
     /// Refuses a wrong code, as slowly as a wrong password.
     async fn check(&self, actor: &Actor, id: i64, code: &str) -> Result<Row, Failure> {
         let typed = code.to_owned();
@@ -63,7 +68,7 @@ impl StaffService for StaffRpc {
         let request = request.into_inner();
         let role = request.role_type();
         let target = Target::read(role, request.store_id, request.region_code, request.supply_hub_id)?;
-        let permit = actor.may(Permission::RolesAssign, &target.asked_at()?)?;
+        let permit = actor.may(Permission::RolesAssign, &target.asked_at()?)?.detail(roles::word(role));
         let mut problems = Problems::default();
         let email = problems.check("email", accounts::email_address(&request.email.unwrap_or_default()));
         problems.finish()?;
@@ -132,7 +137,7 @@ impl StaffService for StaffRpc {
             (new.username.as_str().to_owned(), new.first_name.clone(), new.last_name.clone());
         let account = self.accounts.prepare_here(new).await?;
         // No right of the caller's, but a role is given: that is written down, with the account that has it.
-        let permit = actor.certified().about("invitation", id).detail(format!("invitation {id}"));
+        let permit = actor.certified();
         let written =
             self.app.write(&permit, move |tx| Box::pin(async move { super::accept(tx, id, &code, account).await }));
         let (user_id, role) = written.await.map_err(|error: Error| Failure::from(error))?;

@@ -69,7 +69,7 @@ async fn change(
     if (row.disabled, if row.disabled { hold(&row) } else { Hold::Unspecified }) != (disabled, wanted) {
         let message = UserStatusChanged { user, disabled, hold: wanted.into(), changed_by: by.user };
         journal::emit(tx, &Audience::Everyone, &message).await?;
-        tx.about.says(status.as_str_name());
+        tx.about.says(wanted.as_str_name());
     }
     let mut row = store::user(tx, user).await?.unwrap_or(row);
     let reason = if disabled { reason } else { String::new() };

@@ -232,3 +232,90 @@ on_both!(accounts_that_reach_farther_are_not_the_stores, async |node: Node| {
         ["imported 8", "root", "afar", "busy", "chief"]
     );
 });
+
+async fn set_status(
+    accounts: &Accounts,
+    request: Request<pb::SetUserStatusRequest>,
+) -> Result<(UserStatus, Option<String>), Failure> {
+    let answer = Service::set_user_status(accounts, request).await.map_err(|status| Failure::from(&status))?;
+    let user = answer.into_inner().user.unwrap();
+    Ok((user.status(), user.status_reason))
+}
+
+fn status(user: i64, status: UserStatus) -> pb::SetUserStatusRequest {
+    pb::SetUserStatusRequest { user_id: user, status: status.into(), reason: Some(" Shared the password. ".into()) }
+}
+
+on_both!(whoever_is_held_is_out_until_readmitted, async |node: Node| {
+    let accounts = Accounts::new(node.app.clone());
+    let (admin, ada) = (register(&accounts, "root").await.user, register(&accounts, "ada").await);
+    appoint(&node, admin, Role::Admin, own(&node)).await;
+    let by_admin = async |message| by(&node, admin, message).await;
+    let password = || Password::to_check("correct horse battery".into());
+    for held in [UserStatus::Locked, UserStatus::Disabled] {
+        let said = set_status(&accounts, by_admin(status(ada.user, held)).await).await.unwrap();
+        assert_eq!(said, (held, Some("Shared the password.".into())));
+        // Once more changes nothing.
+        let said = set_status(&accounts, by_admin(status(ada.user, held)).await).await.unwrap();
+        assert_eq!(said.0, held);
+        assert!(authenticate(&node.app, &ada.token).await.is_err());
+        let listed = list(&node, &accounts, admin).await.unwrap();
+        assert_eq!(listed[1].status(), held);
+    }
+    let refused = accounts.log_in(HOME, Default::default(), "ada", password()).await.unwrap_err();
+    assert_eq!(refused.code, Code::LoginFailed);
+    let said = set_status(&accounts, by_admin(status(ada.user, UserStatus::Active)).await).await.unwrap();
+    assert_eq!(said, (UserStatus::Active, None));
+    assert!(authenticate(&node.app, &ada.token).await.is_err(), "the old sessions have ended");
+    accounts.log_in(HOME, Default::default(), "ada", password()).await.unwrap();
+
+    for (user, wanted, code) in [
+        (admin, UserStatus::Locked, Code::Forbidden),
+        (ada.user, UserStatus::Unspecified, Code::Invalid),
+        (99_999_000, UserStatus::Locked, Code::NotFound),
+    ] {
+        let refused = set_status(&accounts, by_admin(status(user, wanted)).await).await.unwrap_err();
+        assert_eq!(refused.code, code, "{user} {wanted:?}");
+    }
+    let long = pb::SetUserStatusRequest { reason: Some("x".repeat(501)), ..status(ada.user, UserStatus::Locked) };
+    let refused = set_status(&accounts, by_admin(long).await).await.unwrap_err();
+    assert_eq!(refused.fields[0].0, "reason");
+});
+
+on_both!(what_a_super_admin_disabled_only_a_super_admin_readmits, async |node: Node| {
+    let accounts = Accounts::new(node.app.clone());
+    let (admin, ada) = (register(&accounts, "root").await.user, register(&accounts, "ada").await.user);
+    appoint(&node, admin, Role::Admin, own(&node)).await;
+    let chief = |message| {
+        let mut request = Request::new(message);
+        let grants = vec![Grant { role: Role::SuperAdmin, place: Place::Chain }];
+        request.extensions_mut().insert(laws::actor(Some(number::compose(8, 1).unwrap()), grants));
+        request
+    };
+    let by_admin = async |wanted| {
+        let request = by(&node, admin, status(ada, wanted)).await;
+        set_status(&accounts, request).await.map_err(|failure| failure.code)
+    };
+    set_status(&accounts, chief(status(ada, UserStatus::Disabled))).await.unwrap();
+    for wanted in [UserStatus::Active, UserStatus::Locked, UserStatus::Disabled] {
+        assert_eq!(by_admin(wanted).await, Err(Code::Forbidden), "{wanted:?}");
+    }
+    set_status(&accounts, chief(status(ada, UserStatus::Locked))).await.unwrap();
+    by_admin(UserStatus::Active).await.unwrap();
+
+    // Somebody else's customer, even with a role here.
+    let afar = number::compose(1, 1_001).unwrap();
+    let born = codepop_proto::accounts::UserRegistered {
+        user: afar,
+        username: "afar".into(),
+        created_at_us: 1,
+        ..Default::default()
+    };
+    let stamp = journal::Stamp { hlc: crate::clock::Hlc(1), origin: Uuid::nil(), stream: 1, seq: 1 };
+    let apply = async move |tx: &mut Tx| journal::Replicated::apply(&born, tx, &stamp).await;
+    node.db.receive(move |tx| Box::pin(async move { apply(tx).await })).await.unwrap();
+    appoint(&node, afar, Role::Manager, own(&node)).await;
+    let request = by(&node, admin, status(afar, UserStatus::Locked)).await;
+    assert_eq!(set_status(&accounts, request).await.unwrap_err().code, Code::Forbidden);
+    set_status(&accounts, chief(status(afar, UserStatus::Locked))).await.unwrap();
+});
