@@ -39,6 +39,7 @@ mod legacy;
 mod links;
 mod matrix;
 mod mesh;
+mod objects;
 mod once;
 mod power_cuts;
 mod regions;

@@ -224,6 +224,7 @@ impl Matrix {
             let value = match field.kind() {
                 FieldKind::String => Value::String(text.to_owned()),
                 FieldKind::Int64 => Value::I64(text.parse().unwrap()),
+                FieldKind::Enum(words) => Value::EnumNumber(words.get_value_by_name(text).unwrap().number()),
                 kind => panic!("{}.{name} is of the kind {kind:?}", rpc.input),
             };
             message.set_field(&field, value);
@@ -234,7 +235,10 @@ impl Matrix {
         if access.permission() == Permission::Certificate {
             // Who calls in its own name, or in that of somebody who may.
             if let Caller::Node(node) = caller {
-                fill("node_id", &self.mesh.nodes[node].id.uuid.to_string());
+                let id = &self.mesh.nodes[node].id;
+                fill("node_id", &id.uuid.to_string());
+                fill("region", &id.region);
+                fill("node_type", if id.kind == Kind::Hub { "NODE_TYPE_SUPPLY_HUB" } else { "NODE_TYPE_STORE" });
             }
             fill("on_behalf_of", &self.boss.to_string());
         }

@@ -137,7 +137,7 @@ impl StaffService for StaffRpc {
             (new.username.as_str().to_owned(), new.first_name.clone(), new.last_name.clone());
         let account = self.accounts.prepare_here(new).await?;
         // No right of the caller's, but a role is given: that is written down, with the account that has it.
-        let permit = actor.certified().about("invitation", id).detail(format!("invitation {id}"));
+        let permit = actor.certified();
         let written =
             self.app.write(&permit, move |tx| Box::pin(async move { super::accept(tx, id, &code, account).await }));
         let (user_id, role) = written.await.map_err(|error: Error| Failure::from(error))?;
