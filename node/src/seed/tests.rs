@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    accounts, inventory, on_both,
+    accounts, inventory,
     orders::Status,
     testing::{self, Node},
 };
