@@ -108,6 +108,8 @@ struct Matrix {
     pool: DescriptorPool,
     channels: HashMap<(String, usize), Channel>,
     authors: [Author; 2],
+    /// Number of the super admin.
+    boss: i64,
     wrong: Vec<String>,
     cells: usize,
 }
@@ -214,7 +216,7 @@ impl Matrix {
     }
 
     /// The request: empty but for where it goes, and whose it is where it is about the caller.
-    fn message(&self, rpc: &Rpc, access: &Access, way: &Way, person: &Person) -> Vec<u8> {
+    fn message(&self, rpc: &Rpc, access: &Access, way: &Way, caller: Caller, person: &Person) -> Vec<u8> {
         let descriptor = self.pool.get_message_by_name(&rpc.input).unwrap();
         let mut message = DynamicMessage::new(descriptor.clone());
         let mut fill = |name: &str, text: &str| {
@@ -222,12 +224,23 @@ impl Matrix {
             let value = match field.kind() {
                 FieldKind::String => Value::String(text.to_owned()),
                 FieldKind::Int64 => Value::I64(text.parse().unwrap()),
+                FieldKind::Enum(words) => Value::EnumNumber(words.get_value_by_name(text).unwrap().number()),
                 kind => panic!("{}.{name} is of the kind {kind:?}", rpc.input),
             };
             message.set_field(&field, value);
         };
         if let (Token::User(number), None) = (&person.token, contract::holders(access.permission())) {
             fill("user_id", &number.to_string());
+        }
+        if access.permission() == Permission::Certificate {
+            // Who calls in its own name, or in that of somebody who may.
+            if let Caller::Node(node) = caller {
+                let id = &self.mesh.nodes[node].id;
+                fill("node_id", &id.uuid.to_string());
+                fill("region", &id.region);
+                fill("node_type", if id.kind == Kind::Hub { "NODE_TYPE_SUPPLY_HUB" } else { "NODE_TYPE_STORE" });
+            }
+            fill("on_behalf_of", &self.boss.to_string());
         }
         if let Some((name, text)) = &way.field {
             fill(name, text);
@@ -258,7 +271,7 @@ impl Matrix {
 
     async fn cell(&mut self, rpc: &Rpc, access: &Access, way: &Way, caller: Caller, person: &Person) {
         let expected = self.verdict(access, way, caller, person);
-        let (message, token) = (self.message(rpc, access, way, person), self.token(person));
+        let (message, token) = (self.message(rpc, access, way, caller, person), self.token(person));
         let channel = self.channel(caller, way.node).await;
         let status = call(channel, &rpc.path, token.as_deref(), message).await;
         self.cells += 1;
@@ -299,17 +312,17 @@ async fn make() -> (Matrix, Vec<Person>) {
         }
     }
     mesh.give(&roles).await;
-    people.extend(without_rights(&mesh, people.last().unwrap()).await);
+    let Some(Token::User(boss)) = people.last().map(|person| person.token.clone()) else { panic!("{people:?}") };
+    people.extend(without_rights(&mesh, boss).await);
     mesh.settled().await;
     let authors = [mesh.author(HUB), mesh.author(OWN)];
     let pool = DescriptorPool::decode(DESCRIPTORS).unwrap();
-    let matrix = Matrix { mesh, pool, channels: HashMap::new(), authors, wrong: Vec::new(), cells: 0 };
+    let matrix = Matrix { mesh, pool, channels: HashMap::new(), authors, boss, wrong: Vec::new(), cells: 0 };
     (matrix, people)
 }
 
 /// Everybody whose token gives nothing, whatever it names.
-async fn without_rights(mesh: &Mesh, super_admin: &Person) -> Vec<Person> {
-    let Token::User(boss) = super_admin.token else { panic!("{super_admin:?}") };
+async fn without_rights(mesh: &Mesh, boss: i64) -> Vec<Person> {
     let (hub, store) = (mesh.author(HUB), mesh.author(OWN));
     let now = hours_ago(0);
     let customer = mesh.sign_up(OWN, "cora").await.user_id;
