@@ -18,11 +18,9 @@ TEXT
 once=no base= data= profile=debug
 gateway_port=8000
 ports=(7100 7101 7102 7103)
-names=(hub store1 store2 store3)
+# As `seed --profile demo` calls them.
+names=(hub-c logan-001 logan-002 logan-003)
 titles=("Cache Valley Hub" "Logan Main Street" "Logan Campus" "Providence")
-places=("41.7370 -111.8338" "41.7320 -111.8350" "41.7450 -111.8100" "41.7060 -111.8170")
-# Written by this script into a folder given by --data-dir, so that it never empties one of somebody else's.
-marker=.codepop-demo
 
 need_value() { [[ $# -ge 2 && -n $2 ]] || { echo "demo.sh: $1 needs a value" >&2; exit 2; }; }
 while [[ $# -gt 0 ]]; do
@@ -63,18 +61,11 @@ prepare() {
     done
     open_data_dir
 
-    say "Making a certificate authority, a hub, three stores and a gateway, and certifying them"
-    quiet "$bin/codepop-node" pki init --dir "$pki" --chain demo
-    local n
-    for n in 0 1 2 3; do
-        local kind=STORE place=(${places[n]})
-        [[ $n != 0 ]] || kind=SUPPLY_HUB
-        quiet "$bin/codepop-node" init --data-dir "$data/${names[n]}" --type $kind --name "${titles[n]}" --region C \
-            --lat "${place[0]}" --lon "${place[1]}" --api-url "$(url "$n")" --hub "$(url 0)"
-        quiet "$bin/codepop-node" pki issue "$data/${names[n]}/request.json" --dir "$pki"
-    done
-    quiet "$bin/codepop-gateway" init --data-dir "$data/gateway"
-    quiet "$bin/codepop-node" pki issue "$data/gateway/request.json" --dir "$pki"
+    say "Making a chain with test data: an authority, a hub, three stores and a gateway, people, stock, a month of orders"
+    local options=(--profile demo --dir "$data" --clear)
+    [[ -z $base ]] || options+=(--port-base "$gateway_port")
+    quiet "$bin/codepop-node" seed "${options[@]}"
+    indent <"$data/summary.txt"
     took
 }
 
@@ -96,30 +87,30 @@ all_known() {
     peers=$(node peers "$1" --json 2>/dev/null) && [[ $(grep -c '"peer_id"' <<<"$peers") == 3 ]]
 }
 
-stock_the_shelves() {
-    say "The operator makes the chain's first super admin, who puts drinks into the catalogue and stock into a store"
-    echo "an admin's long password" >"$data/password"
-    indent < <(node grant 0 --username boss --password-file "$data/password")
-    rm "$data/password"
-    wait_for "the super admin can log in" log_in boss "an admin's long password"
-    local admin=$token drink
-    for drink in '"Aggie Blue","SyrupsUsed":["Blue Raspberry"],"SodaUsed":["Sprite"]' \
-        '"Old Main","SyrupsUsed":["Vanilla"],"SodaUsed":["Dr. Pepper"],"AddIns":["Cream"]'; do
-        ask POST /backend/drinks/ 201 "{\"Name\":$drink,\"Price\":3.5,\"User_Created\":false}" "$admin"
-        drinks+=("$(number DrinkID "$body")")
-    done
-    local item
-    for item in '"Sprite","ItemType":"Soda","Quantity":40' '"Blue Raspberry","ItemType":"Syrup","Quantity":12'; do
-        wait_for "stock is set" answers PUT "/backend/stores/${id[1]}/inventory/" 200 "{\"ItemName\":$item}" "$admin"
-    done
+people_and_goods() {
+    local password drink
+    password=$(<"$data/password")
+    say "Store 1's manager, whom the test data made, logs in and sees the store: its day, and what it earned in the month"
+    store=${id[1]}
+    wait_for "the manager can log in" log_in manager_001 "$password"
+    ask GET "/backend/stores/${id[1]}/dashboard/" 200 "" "$token"
+    ask GET /backend/revenues/totals/ 200 "" "$token"
+    took
+
+    say "The hub has published the menu; store 1 has what its drinks need"
+    store=
+    ask GET /backend/drinks/ 200
+    while read -r drink; do drinks+=("$drink"); done < <(grep -oE '"DrinkID": ?[0-9]+' <<<"$body" | grep -oE '[0-9]+')
     ask POST "/backend/stores/${id[1]}/check-inventory/" 200 "{\"drinks\":[${drinks[0]},${drinks[1]}]}"
-    # Open round the clock, so that the story can be told at night.
+    took
+
+    say "The super admin, at home at the hub, lets store 1 be open round the clock, so that the story can be told at night"
+    wait_for "the super admin can log in" log_in superadmin "$password"
     local day hours=
     for day in monday tuesday wednesday thursday friday saturday sunday; do
         hours+=",\"$day\":{\"open\":\"00:00\",\"close\":\"24:00\"}"
     done
-    answers PATCH "/backend/stores/${id[1]}/" 200 "{\"hours_of_operation\":{${hours#,}}}" "$admin" ||
-        stop_for "the hours could not be set: $code $body"
+    ask PATCH "/backend/stores/${id[1]}/" 200 "{\"hours_of_operation\":{${hours#,}}}" "$token"
     took
 }
 
@@ -127,7 +118,7 @@ a_purchase() {
     say "A guest, without an account, designs a drink at store 1, pays (simulated) and orders it"
     store=${id[1]}
     # The phone's network stack keeps cookies by itself; that is how the store knows a guest again.
-    jar=$data/phone
+    jar=$data/gateway/phone
     ask POST /backend/drinks/ 201 '{"Name":"Drink in User Cart","SodaUsed":["Sprite"],"SyrupsUsed":["blue raspberry"],"AddIns":[],"Price":2.0,"User_Created":true,"Size":"24oz","Ice":"No Ice"}'
     local drink payment
     drink=$(number DrinkID "$body")
@@ -220,6 +211,7 @@ All of it runs until Ctrl-C. Things to try:
   curl "$gateway/backend/stores/discover/?lat=41.73&lon=-111.83"
   curl -H "Authorization: Token \$TOKEN" $gateway/backend/users/me/     # TOKEN from the next line
   curl -H 'Content-Type: application/json' -d '{"username":"ada","password":"violet-harbour-93"}' $gateway/backend/auth/login/
+  cat $data/password     # of superadmin, logistics_c, repair_c, admin_001, manager_001, general_user, user1 to user10
   curl -H 'Content-Type: application/json' -d '{"message":"my drink was wrong"}' $gateway/backend/chatbot/
   curl $gateway/openapi.json
 
@@ -229,7 +221,7 @@ All of it runs until Ctrl-C. Things to try:
 
   $bin/codepop-node status --node $(url 1) --pki $pki
   $bin/codepop-node peers --node $(url 1) --pki $pki
-  kill -9 ${pid[hub]}    # the hub; logs are in $data/*/log
+  kill -9 ${pid[hub-c]}    # the hub; logs are in $data/*/log
 TEXT
 }
 
@@ -244,7 +236,7 @@ need_rust
 need_program curl curl
 prepare
 start_everything
-stock_the_shelves
+people_and_goods
 a_purchase
 customer_anywhere
 things_break

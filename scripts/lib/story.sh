@@ -35,13 +35,8 @@ open_data_dir() {
     else
         mkdir -p "$data"
         data=$(cd "$data" && pwd)
-        if [[ -n $(ls -A "$data") ]]; then
-            [[ -f $data/$marker ]] || stop_for "$data is not empty, and not of an earlier demo: name another folder"
-            rm -rf "$data"/{hub,store1,store2,store3,gateway,pki,password,phone}
-        fi
-        touch "$data/$marker"
     fi
-    pki=$data/pki
+    pki=$data/authority
 }
 
 # start NAME COMMAND…: a process that ends with the demo; its log goes to its folder.

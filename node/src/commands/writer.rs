@@ -1,4 +1,4 @@
-//! The operator's own stream of events, signed here with the operator's key and handed to a node.
+//! The operator's own stream of events, signed here with the operator's key, and handed to a node.
 
 use anyhow::{Result, ensure};
 use codepop_proto::{
@@ -16,28 +16,24 @@ use crate::{
     journal::{Audience, Draft, Event, Hash},
 };
 
-/// The operator's own stream: goes on where the node says that it ends.
-pub(super) struct Writer {
+/// The operator's own stream, and what is to be added to it.
+pub(super) struct OperatorStream {
     author: Author,
-    node: OperatorServiceClient<Channel>,
     clock: Clock,
     head: u64,
     head_hash: Option<Hash>,
     events: Vec<SignedEvent>,
 }
 
-impl Writer {
-    /// The stream of this operator, as a node knows it.
-    pub(super) async fn open(author: Author, mut node: OperatorServiceClient<Channel>) -> Result<Self> {
-        let audience = Audience::Everyone.to_string();
-        let stream = node.get_stream(GetStreamRequest { audience }).await.map_err(client::said)?.into_inner();
-        let head_hash = if stream.seq == 0 { None } else { Some(stream.head.as_slice().try_into()?) };
+impl OperatorStream {
+    /// The stream of this operator, which ends at `head` so far. Before its first event it says whose it is.
+    pub(super) fn at(author: Author, head: u64, head_hash: Option<Hash>) -> Self {
         let clock = Clock::new(author.id.uuid);
-        let mut writer = Self { author, node, clock, head: stream.seq, head_hash, events: Vec::new() };
-        if writer.head == 0 {
-            writer.announce();
+        let mut stream = Self { author, clock, head, head_hash, events: Vec::new() };
+        if stream.head == 0 {
+            stream.announce();
         }
-        Ok(writer)
+        stream
     }
 
     /// The first event of every stream for everyone says whose it is.
@@ -71,9 +67,35 @@ impl Writer {
         self.events.push(event.into_signed());
     }
 
+    /// Takes what was said since the last time.
+    pub(super) fn take(&mut self) -> Vec<SignedEvent> {
+        std::mem::take(&mut self.events)
+    }
+}
+
+/// Adds to the operator's stream at a node: goes on where the node says that it ends.
+pub(super) struct Writer {
+    stream: OperatorStream,
+    node: OperatorServiceClient<Channel>,
+}
+
+impl Writer {
+    /// The stream of this operator, as a node knows it.
+    pub(super) async fn open(author: Author, mut node: OperatorServiceClient<Channel>) -> Result<Self> {
+        let audience = Audience::Everyone.to_string();
+        let known = node.get_stream(GetStreamRequest { audience }).await.map_err(client::said)?.into_inner();
+        let head_hash = if known.seq == 0 { None } else { Some(known.head.as_slice().try_into()?) };
+        Ok(Self { stream: OperatorStream::at(author, known.seq, head_hash), node })
+    }
+
+    /// Signs the next event.
+    pub(super) fn say<M: Name>(&mut self, message: &M, subject: i64) {
+        self.stream.say(message, subject);
+    }
+
     /// Hands the node what was said.
     pub(super) async fn submit(&mut self) -> Result<()> {
-        let events = std::mem::take(&mut self.events);
+        let events = self.stream.take();
         let wanted = u32::try_from(events.len())?;
         let taken = self.node.submit_events(SubmitEventsRequest { events }).await.map_err(client::said)?.into_inner();
         ensure!(taken.accepted == wanted, "the node took {} of {wanted} events; run the command again", taken.accepted);

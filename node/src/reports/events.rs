@@ -265,7 +265,7 @@ mod tests {
     }
 
     on_both!(nonsense_is_unfit, async |node: Node| {
-        let many: Vec<(i64, i32)> = (1..=501).map(|item| (item, 1)).collect();
+        let many: Vec<(i64, i32)> = (1..=101).map(|item| (item, 1)).collect();
         let mut nameless = stock(1, &[(1, 1)], false);
         if let Said::Stock(said) = &mut nameless {
             said.items[0].name = "\0".into();

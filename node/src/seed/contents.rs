@@ -14,6 +14,7 @@ use crate::{
     accounts,
     app::App,
     inventory::{self, Item},
+    maintenance::{self, Machine},
     orders::{self, Order, OrderDrink},
     payments::revenue::{self, Entry},
     storage::Tx,
@@ -35,6 +36,8 @@ pub struct Contents {
     pub orders: Vec<(Order, Vec<OrderDrink>)>,
     /// Revenue, by number.
     pub revenue: Vec<Entry>,
+    /// The machines.
+    pub machines: Vec<Machine>,
 }
 
 impl Contents {
@@ -49,13 +52,19 @@ impl Contents {
             Box::pin(async move {
                 let people = those_there(tx, people).await?;
                 if site.is_hub() {
-                    return Ok(Self { site, people, stock: Vec::new(), orders: Vec::new(), revenue: Vec::new() });
+                    return Ok(Self::of_hub(site, people));
                 }
                 let stock = inventory::report(tx).await?;
-                Ok(Self { site, people, stock, orders: all_orders(tx).await?, revenue: all_revenue(tx).await? })
+                let (orders, revenue) = (all_orders(tx).await?, all_revenue(tx).await?);
+                Ok(Self { site, people, stock, orders, revenue, machines: maintenance::own(tx).await? })
             })
         })
         .await
+    }
+
+    fn of_hub(site: Site, people: Vec<Person>) -> Self {
+        let (stock, orders) = (Vec::new(), Vec::new());
+        Self { site, people, stock, orders, revenue: Vec::new(), machines: Vec::new() }
     }
 
     /// Items at or below their threshold.
@@ -79,6 +88,9 @@ impl Contents {
         // Writing into a string does not fail.
         for person in &self.people {
             let _ = writeln!(text, "user {} {} {:?}", person.user, person.username, person.post);
+        }
+        for machine in &self.machines {
+            let _ = writeln!(text, "machine {} {} {}", machine.id, machine.serial_number, machine.state.word());
         }
         for item in &self.stock {
             let kind = item.item_type.word();

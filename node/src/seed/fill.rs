@@ -1,10 +1,11 @@
-//! Writes a site's data into its database, through the operations of the nouns: people, stock, sales, favourites.
+//! Writes a site's data into its database, through the operations of the nouns: people, sales, stock, favourites, the
+//! machine, and what the store reports of it.
 
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveTime, Utc};
 use codepop_proto::{catalog::UserDrinkSaved, roles::Role};
-use codepop_shared::{Failure, number};
+use codepop_shared::number;
 use futures::future::BoxFuture;
 use uuid::Uuid;
 
@@ -22,13 +23,14 @@ use crate::{
     catalog::{self, Drink, Owner},
     inventory::{self, Cause, import::Past},
     journal,
+    maintenance::{self, State},
     notifications::{self, To},
     orders::{self, Order, OrderDrink},
     payments::{
         self, Amount,
         import::{Back, Paid},
     },
-    preferences,
+    preferences, reports,
     roles::{self, NewAssignment},
     storage::{
         self, Tx,
@@ -46,6 +48,15 @@ const FAVORITES: usize = 3;
 /// What known customers may like.
 const LIKED: &[&str] =
     &["vanilla", "coconut", "blue raspberry", "sprite", "dr. pepper", "cream", "peach", "lime wedge"];
+
+/// States of machines, what is noted of them, and how likely they are.
+const TROUBLES: [(State, &str, u64); 5] = [
+    (State::Normal, "", 70),
+    (State::Warning, "Syrup pump 3 is slow.", 16),
+    (State::ScheduleService, "The filter is due next month.", 6),
+    (State::Error, "The carbonator loses pressure.", 5),
+    (State::OutOfOrder, "The main valve does not open.", 3),
+];
 
 /// What is the same for all sites.
 #[derive(Clone, Debug)]
@@ -78,9 +89,9 @@ pub enum Error {
     /// The shelves do not add up.
     #[error(transparent)]
     Inventory(#[from] inventory::Error),
-    /// Something is refused that the rules for people refuse.
-    #[error("{}", .0.detail)]
-    Refused(Failure),
+    /// The machine could not be set up.
+    #[error(transparent)]
+    Maintenance(#[from] maintenance::Error),
     /// The data make no sense: a mistake in this module.
     #[error("the test data make no sense: {0}")]
     Senseless(String),
@@ -143,7 +154,37 @@ pub async fn fill(app: &App, data: &Data, site: &Site, url: &str) -> Result<(), 
     for person in people.iter().filter(|person| person.username.starts_with("user")) {
         like(app, data.seed, person, &menu).await?;
     }
-    Ok(())
+    machine(app, data.seed, site).await?;
+    let days_back = reports::BACKFILL_DAYS;
+    app.write(&OPERATOR, move |tx| {
+        Box::pin(async move {
+            let now = tx.clock.wall();
+            reports::report(tx, now, days_back).await?;
+            Ok(())
+        })
+    })
+    .await
+}
+
+/// Sets the machine up. Most work; those of stores that a demonstration begins with do, and the third one warns.
+async fn machine(app: &App, seed: u64, site: &Site) -> Result<(), Error> {
+    let mut random = Random::new(seed, &format!("machine of {}", site.number));
+    let chance = random.weighted(&TROUBLES.map(|(_, _, weight)| weight));
+    let (state, note, _) = TROUBLES[match site.rank {
+        0 | 1 => 0,
+        2 => 1,
+        _ => chance,
+    }];
+    app.write(&OPERATOR, move |tx| {
+        Box::pin(async move {
+            maintenance::install(tx).await?;
+            for machine in maintenance::own(tx).await? {
+                maintenance::set_state(tx, machine.id, state, None, note).await?;
+            }
+            Ok(())
+        })
+    })
+    .await
 }
 
 async fn describe(app: &App, site: &Site, url: &str) -> Result<(), Error> {
@@ -265,7 +306,7 @@ async fn keep_order(tx: &mut Tx, sale: &Sale) -> Result<i64, Error> {
         };
         drinks.push(OrderDrink::new(id, position, drink, &cup.recipe));
     }
-    let guest = sale.customer.is_none().then(|| Id(sale.payment));
+    let guest = sale.customer.is_none().then_some(Id(sale.payment));
     let order = Order {
         id,
         user_id: sale.customer,

@@ -74,15 +74,12 @@ impl Person {
 /// The people whose accounts were born at a site, in the order of their numbers.
 pub(super) fn of(seed: u64, site: &Site, sites: &[Site]) -> Vec<Person> {
     let mut random = Random::new(seed, &format!("people of {}", site.number));
-    let names = if site.is_hub() { at_hub(site) } else { at_store(site, sites, &mut random) };
-    let person = |(counter, (username, post)): (i64, (String, Option<Post>))| {
-        Some(Person {
-            user: number::compose(counter, site.number)?,
-            username,
-            first_name: *random.one_of(FIRST),
-            last_name: *random.one_of(LAST),
-            post,
-        })
+    let names = if site.is_hub() { at_hub(site) } else { at_store(site, sites) };
+    let person = |(counter, (name, post)): (i64, (String, Option<Post>))| {
+        let (first_name, last_name) = (*random.one_of(FIRST), *random.one_of(LAST));
+        // Others are called by their names, with a number that nobody shares.
+        let username = if name.starts_with('.') { first_name.to_ascii_lowercase() + &name } else { name };
+        Some(Person { user: number::compose(counter, site.number)?, username, first_name, last_name, post })
     };
     (1..).zip(names).filter_map(person).collect()
 }
@@ -99,7 +96,7 @@ fn at_hub(site: &Site) -> Vec<(String, Option<Post>)> {
     names
 }
 
-fn at_store(site: &Site, sites: &[Site], random: &mut Random) -> Vec<(String, Option<Post>)> {
+fn at_store(site: &Site, sites: &[Site]) -> Vec<(String, Option<Post>)> {
     let mut names = Vec::new();
     if site.region == HOME {
         if site.rank < STAFFED_STORES {
@@ -114,10 +111,7 @@ fn at_store(site: &Site, sites: &[Site], random: &mut Random) -> Vec<(String, Op
         let here = (0..KNOWN).filter(|known| known % stores == site.rank);
         names.extend(here.map(|known| (format!("user{}", known + 1), None)));
     }
-    for customer in 1..=CUSTOMERS {
-        let word = random.one_of(FIRST).to_ascii_lowercase();
-        names.push((format!("{word}.{}.{customer}", site.number), None));
-    }
+    names.extend((1..=CUSTOMERS).map(|customer| (format!(".{}.{customer}", site.number), None)));
     names
 }
 

@@ -7,6 +7,7 @@ use std::{env, path::PathBuf, time::Duration};
 use codepop_proto::catalog::{CreateDrinkRequest, catalog_service_client::CatalogServiceClient};
 use codepop_tests::{
     bench::{
+        boards::{BOARDS, Boards},
         envoy::Envoy,
         http::{Load, load},
         import, rest, shop,
@@ -42,7 +43,7 @@ const LOG_INS: usize = 300;
 const STOCK: i32 = 100_000;
 
 /// What can be measured on its own.
-const PARTS: &[&str] = &["rest", "doors", "shops", "import", "writes"];
+const PARTS: &[&str] = &["rest", "doors", "shops", "import", "boards", "writes"];
 
 /// The settings of a shop.
 const TIMES: (u64, u64) = (2_000, 6_000);
@@ -70,6 +71,9 @@ async fn main() {
     if is_wanted("import") {
         imports(Backend::Sqlite).await;
         imports(Backend::Postgres).await;
+    }
+    if is_wanted("boards") {
+        boards().await;
     }
     if is_wanted("writes") {
         writes().await;
@@ -183,6 +187,23 @@ async fn imports(backend: Backend) {
         rates.push(rows / took.as_secs_f64());
     }
     row(&[&format!("import of an old database, rows/s, {backend:?}"), &Spread::of(rates).shown(0), ""]);
+}
+
+/// Dashboards over REST, on a chain with a month of test data.
+async fn boards() {
+    let boards = Boards::start().await;
+    row(&["seed --profile chain, s", &format!("{:.1}", boards.seeding.as_secs_f64()), "aim: under 120"]);
+    for (what, user, path, aim) in BOARDS {
+        let (mut middle, mut slowest) = (Vec::new(), Vec::new());
+        for _ in 0..RUNS {
+            let took = boards.look(user, path).await;
+            middle.push(ms(took[took.len() / 2]));
+            slowest.push(ms(took[took.len() - 1]));
+        }
+        let aim = format!("aim: under {aim}");
+        row(&[&format!("{what}: p50, ms"), &Spread::of(middle).shown(1), &aim]);
+        row(&[&format!("{what}: slowest of 20, ms"), &Spread::of(slowest).shown(1), &aim]);
+    }
 }
 
 async fn writes() {

@@ -11,8 +11,9 @@ use crate::seed::{Contents, dollars};
 /// What is said.
 pub(super) fn text(dir: &Path, made: &Made, all: &[Contents], digest: &str) -> String {
     let mut text = format!("A chain with test data: {made}.\n\n");
-    let heads = ["node", "name", "users", "items", "low", "orders", "sold", "given back", "revenue"].map(str::to_owned);
-    let mut rows: Vec<[String; 9]> = all.iter().map(row).collect();
+    let heads = ["node", "name", "machine", "users", "items", "low", "orders", "sold", "given back", "revenue"]
+        .map(str::to_owned);
+    let mut rows: Vec<[String; 10]> = all.iter().map(row).collect();
     rows.push(total(all));
     rows.insert(0, heads);
     let widths: Vec<usize> =
@@ -23,7 +24,7 @@ pub(super) fn text(dir: &Path, made: &Made, all: &[Contents], digest: &str) -> S
             .iter()
             .zip(&widths)
             .enumerate()
-            .map(|(at, (cell, width))| if at < 2 { format!("{cell:<width$}") } else { format!("{cell:>width$}") })
+            .map(|(at, (cell, width))| if at < 3 { format!("{cell:<width$}") } else { format!("{cell:>width$}") })
             .collect();
         let _ = writeln!(text, "{}", cells.join("  ").trim_end());
     }
@@ -39,11 +40,12 @@ pub(super) fn text(dir: &Path, made: &Made, all: &[Contents], digest: &str) -> S
     text
 }
 
-fn row(contents: &Contents) -> [String; 9] {
+fn row(contents: &Contents) -> [String; 10] {
     let (sold, back) = (contents.sold(), contents.given_back());
     [
         contents.site.code.clone(),
         contents.site.name.clone(),
+        contents.machines.first().map(|machine| machine.state.word().to_owned()).unwrap_or_default(),
         contents.people.len().to_string(),
         contents.stock.len().to_string(),
         contents.low().to_string(),
@@ -54,12 +56,13 @@ fn row(contents: &Contents) -> [String; 9] {
     ]
 }
 
-fn total(all: &[Contents]) -> [String; 9] {
+fn total(all: &[Contents]) -> [String; 10] {
     let sum = |of: fn(&Contents) -> usize| all.iter().map(of).sum::<usize>().to_string();
     let (sold, back) = (all.iter().map(Contents::sold).sum::<i64>(), all.iter().map(Contents::given_back).sum::<i64>());
     [
         "all".to_owned(),
         format!("{} nodes", all.len()),
+        String::new(),
         sum(|contents| contents.people.len()),
         sum(|contents| contents.stock.len()),
         sum(Contents::low),
