@@ -7,7 +7,7 @@ use prost::Message;
 
 use crate::{
     DESCRIPTORS,
-    options::{Access, Held, Permission},
+    options::{Access, Held, Permission, Route},
     roles::Role,
 };
 
@@ -20,6 +20,8 @@ pub struct Rpc {
     pub input: String,
     /// Who may call it; an RPC that does not say is refused.
     pub access: Option<Access>,
+    /// Which node can answer; unset is any.
+    pub route: Option<Route>,
     /// Whether calling it changes nothing.
     pub is_read: bool,
 }
@@ -111,6 +113,9 @@ struct MethodOptions {
     /// The extension `codepop.options.v1.access`, by its number.
     #[prost(message, optional, tag = "50001")]
     access: Option<Access>,
+    /// The extension `codepop.options.v1.route`, by its number.
+    #[prost(message, optional, tag = "50002")]
+    route: Option<Route>,
 }
 
 fn own_files() -> impl Iterator<Item = File> {
@@ -128,6 +133,7 @@ fn read_rpcs() -> Vec<Rpc> {
                     path: format!("/{}.{}/{}", file.package, service.name, method.name),
                     input: method.input_type.trim_start_matches('.').to_owned(),
                     access: options.access,
+                    route: options.route,
                     is_read: options.idempotency_level == NO_SIDE_EFFECTS,
                 });
             }

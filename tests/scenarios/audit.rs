@@ -83,7 +83,7 @@ async fn the_use_of_a_right_is_written_down_and_read_by_those_who_may() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn refusals_and_the_operators_hand_are_written_down() {
-    let (mesh, gateway, boss) = Mesh::open_shop(1).await;
+    let (mut mesh, gateway, boss) = Mesh::open_shop(1).await;
     let store = mesh.nodes[1].id.uuid;
     let (customer, user) = sign_up(&gateway, "eve").await;
     // By the gate, by the handler, many times alike.
@@ -106,7 +106,6 @@ async fn refusals_and_the_operators_hand_are_written_down() {
     let outcomes = column(&entries, "outcome");
     assert_eq!(outcomes, ["not_authenticated", "permission_denied", "permission_denied"]);
     // Stopping loses no count.
-    let mut mesh = mesh;
     mesh.stop(1).await;
     mesh.start(1).await;
     let alike = eventually(WRITTEN, "the rest was counted", async || {

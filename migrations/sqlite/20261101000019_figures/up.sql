@@ -1,4 +1,4 @@
--- What the figures of a store are read by: orders and movements of the stock by time.
+-- What the figures of a store are read by: orders by time, and the use of each item by time, from the index alone.
 
 CREATE INDEX orders_created ON orders (created_at);
-CREATE INDEX stock_movements_use ON stock_movements (reason, at);
+CREATE INDEX stock_movements_use ON stock_movements (item_id, at, reason, change);

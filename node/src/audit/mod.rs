@@ -11,7 +11,7 @@ mod store;
 use chrono::TimeDelta;
 
 pub use self::{
-    refusals::{Refusal, Refusals},
+    refusals::{Refusal, Refusals, Writing},
     store::{Filter, Row, list},
 };
 use crate::{

@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use codepop_shared::Code;
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use super::{expire, write};
@@ -41,12 +41,29 @@ pub struct Refusal {
 #[derive(Clone, Debug)]
 pub struct Refusals(mpsc::Sender<Refusal>);
 
+/// What writes them down, to be ended after the last answer was given.
+pub struct Writing {
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Writing {
+    /// Writes down what waits and what was only counted so far, and ends.
+    pub async fn finish(self) {
+        self.stop.cancel();
+        if self.task.await.is_err() {
+            tracing::warn!("the writing of refusals broke off");
+        }
+    }
+}
+
 impl Refusals {
     /// Starts writing them down, and removing entries whose time is over.
-    pub fn start(db: Db, stop: CancellationToken) -> Self {
+    pub fn start(db: Db) -> (Self, Writing) {
         let (sender, queue) = mpsc::channel(QUEUE_MAX);
-        tokio::spawn(keep(db, queue, stop));
-        Self(sender)
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(keep(db, queue, stop.clone()));
+        (Self(sender), Writing { stop, task })
     }
 
     /// Takes down a refusal; never waits.
@@ -62,18 +79,7 @@ async fn keep(db: Db, mut queue: mpsc::Receiver<Refusal>, stop: CancellationToke
     let mut sweep = tokio::time::interval(SWEEP_EVERY);
     loop {
         let entries = tokio::select! {
-            () = stop.cancelled() => {
-                queue.close();
-                let mut last = Vec::new();
-                while let Some(refusal) = queue.recv().await {
-                    last.extend(bounds.take(refusal, db.clock().wall()));
-                }
-                last.extend(bounds.ended(DateTime::<Utc>::MAX_UTC));
-                if let Err(error) = put(&db, last).await {
-                    tracing::warn!(error = %error, "the last refusals could not be written down");
-                }
-                return;
-            }
+            () = stop.cancelled() => break,
             _ = sweep.tick() => {
                 if let Err(error) = db.receive(|tx| Box::pin(expire(tx))).await {
                     tracing::warn!(error = %error, "old audit entries could not be removed");
@@ -82,27 +88,35 @@ async fn keep(db: Db, mut queue: mpsc::Receiver<Refusal>, stop: CancellationToke
             }
             refusal = queue.recv() => match refusal {
                 Some(refusal) => bounds.take(refusal, db.clock().wall()),
-                None => return,
+                None => break,
             },
         };
-        if !entries.is_empty()
-            && let Err(error) = put(&db, entries).await
-        {
-            tracing::warn!(error = %error, "refusals could not be written down");
-        }
+        put(&db, entries).await;
     }
+    queue.close();
+    let mut last = Vec::new();
+    while let Some(refusal) = queue.recv().await {
+        last.extend(bounds.take(refusal, db.clock().wall()));
+    }
+    last.extend(bounds.ended(DateTime::<Utc>::MAX_UTC));
+    put(&db, last).await;
 }
 
-async fn put(db: &Db, entries: Vec<(Refusal, i32)>) -> Result<(), storage::Error> {
-    db.write(move |tx| {
+async fn put(db: &Db, entries: Vec<(Refusal, i32)>) {
+    if entries.is_empty() {
+        return;
+    }
+    let written = db.write(move |tx| {
         Box::pin(async move {
             for (refusal, repeated) in &entries {
                 write(tx, &refusal.trail, refusal.code.word(), *repeated).await?;
             }
             Ok(())
         })
-    })
-    .await
+    });
+    if let Err::<(), storage::Error>(error) = written.await {
+        tracing::warn!(error = %error, "refusals could not be written down");
+    }
 }
 
 /// What makes refusals alike.

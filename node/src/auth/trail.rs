@@ -20,7 +20,7 @@ pub struct Permit {
 
 impl Permit {
     /// Leave for what a user does with the own things, or the node by itself: leaves no trail.
-    pub fn plain(user: Option<i64>) -> Self {
+    pub const fn plain(user: Option<i64>) -> Self {
         Self { user, trail: None }
     }
 

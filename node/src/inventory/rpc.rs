@@ -6,7 +6,6 @@ use codepop_proto::{
 };
 use codepop_shared::{Code, Failure};
 use tonic::{Request, Response, Status, async_trait};
-use uuid::Uuid;
 
 use super::{Availability, Correction, Error, Item, Kind, Movement, Wanted, manage::QUANTITY_MAX};
 use crate::{
@@ -147,8 +146,10 @@ impl InventoryService for InventoryRpc {
 
     async fn set_item(&self, request: Request<pb::SetItemRequest>) -> Result<Response<pb::SetItemResponse>, Status> {
         let actor = Actor::of(&request)?;
-        let (store, wanted) = wanted(request.into_inner())?;
+        let request = request.into_inner();
+        let store = edge::uuid("store_id", &request.store_id)?;
         let permit = actor.may(Permission::InventoryWrite, &Place::Store(store))?;
+        let wanted = wanted(request)?;
         let item = super::set(&self.app, &permit, store, wanted).await.map_err(Failure::from)?;
         Ok(Response::new(pb::SetItemResponse { item: Some(view(item)) }))
     }
@@ -247,8 +248,7 @@ fn within(problems: &mut Problems, field: &str, units: i32) {
     }
 }
 
-fn wanted(request: pb::SetItemRequest) -> Result<(Uuid, Wanted), Failure> {
-    let store = edge::uuid("store_id", &request.store_id)?;
+fn wanted(request: pb::SetItemRequest) -> Result<Wanted, Failure> {
     let mut problems = Problems::default();
     let name = request.item_name.split_whitespace().collect::<Vec<_>>().join(" ");
     if !(1..=NAME_MAX).contains(&name.chars().count()) || !is_printable(&name) {
@@ -259,5 +259,5 @@ fn wanted(request: pb::SetItemRequest) -> Result<(Uuid, Wanted), Failure> {
     within(&mut problems, "ThresholdLevel", request.threshold_level.unwrap_or(0));
     problems.finish()?;
     let kind = kind.ok_or_else(|| Failure::invalid("ItemType", "must be given"))?;
-    Ok((store, Wanted { name, kind, quantity: request.quantity, threshold: request.threshold_level }))
+    Ok(Wanted { name, kind, quantity: request.quantity, threshold: request.threshold_level })
 }

@@ -38,6 +38,7 @@ impl MaintenanceService for MaintenanceRpc {
         let permit = Actor::of(&request)?.may(Permission::MachinesWrite, &here)?;
         let request = request.into_inner();
         let (state, note) = read(&request)?;
+        let permit = permit.about("machine", request.machine_id).detail(state.word());
         let changed = super::change(&self.app, &permit, request.machine_id, state, note).await;
         let machine = changed.map_err(Failure::from)?;
         Ok(Response::new(pb::UpdateMachineStatusResponse { machine: Some(super::view(&machine)) }))

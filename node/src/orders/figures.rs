@@ -174,22 +174,23 @@ pub struct Customers {
 /// The database failed.
 pub async fn customers(tx: &mut Tx, start: DateTime<Utc>, end: DateTime<Utc>) -> Result<Customers, Error> {
     let [newcomers, repeated, orders, cents] = [
-        "CASE WHEN EXISTS (SELECT 1 FROM orders o WHERE o.user_id = c.user_id AND o.created_at < $1 AND o.status <> $3) \
+        "CASE WHEN EXISTS (SELECT 1 FROM orders o WHERE o.user_id = c.user_id AND o.created_at < $1 AND o.status <> $2) \
          THEN 0 ELSE 1 END",
         "CASE WHEN c.orders > 1 THEN 1 ELSE 0 END",
         "c.orders",
         "c.cents",
     ]
     .map(whole_sum);
+    // SQLite counts parameters in the order in which they first stand in the text: $1, $2 and $3 must come so.
     let query = format!(
         "SELECT COUNT(*) AS customers, {newcomers} AS newcomers, {repeated} AS repeated, {orders} AS orders, {cents} AS cents \
          FROM (SELECT user_id, COUNT(*) AS orders, SUM(total_cents) AS cents FROM orders \
-         WHERE created_at >= $1 AND created_at < $2 AND status <> $3 AND user_id IS NOT NULL GROUP BY user_id) c"
+         WHERE created_at >= $1 AND status <> $2 AND created_at < $3 AND user_id IS NOT NULL GROUP BY user_id) c"
     );
     Ok(on!(tx, conn => sql_query(query)
         .bind::<Moment, _>(Time(start))
-        .bind::<Moment, _>(Time(end))
         .bind::<Text, _>(Status::Cancelled.word())
+        .bind::<Moment, _>(Time(end))
         .get_result(conn)
         .await)?)
 }

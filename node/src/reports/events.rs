@@ -184,9 +184,10 @@ impl Replicated for pb::StoreFiguresReported {
 mod tests {
     use futures::future::BoxFuture;
     use proptest::prelude::*;
+    use prost::Message as _;
 
     use super::*;
-    use crate::{laws, on_both, testing::Node};
+    use crate::{journal::BODY_MAX, laws, on_both, testing::Node};
 
     #[derive(Clone, Debug)]
     enum Said {
@@ -264,8 +265,30 @@ mod tests {
         laws::alike_on_both(events.collect()).await;
     }
 
+    #[test]
+    fn the_largest_reports_fit_an_event() {
+        let item = pb::StockItem {
+            item: number::MAX,
+            name: "\u{10348}".repeat(NAME_MAX),
+            r#type: "Physical".into(),
+            quantity: i32::MAX,
+            threshold: i32::MAX,
+            removed: true,
+        };
+        let stock = pb::StockReported { store: bytes(1), items: vec![item; ITEMS_PER_EVENT] };
+        let least = i64::MIN;
+        let used = Some(pb::Used { sodas: least, syrups: least, add_ins: least, physical: least });
+        let (orders, drinks, sales_cents, refunds_cents) = (least, least, least, least);
+        let day = pb::Day { day: i32::MIN, orders, drinks, sales_cents, refunds_cents, used };
+        let figures = pb::StoreFiguresReported { store: bytes(1), totals: None, days: vec![day; DAYS_PER_EVENT] };
+        // Sixteen random bytes go before the message, and the totals beside the days.
+        for length in [stock.encoded_len(), figures.encoded_len()] {
+            assert!(length + 256 < BODY_MAX, "{length}");
+        }
+    }
+
     on_both!(nonsense_is_unfit, async |node: Node| {
-        let many: Vec<(i64, i32)> = (1..=501).map(|item| (item, 1)).collect();
+        let many: Vec<(i64, i32)> = (1..=101).map(|item| (item, 1)).collect();
         let mut nameless = stock(1, &[(1, 1)], false);
         if let Said::Stock(said) = &mut nameless {
             said.items[0].name = "\0".into();

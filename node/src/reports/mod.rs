@@ -36,8 +36,8 @@ use crate::{
     stores,
 };
 
-/// Items that one event says, as the contract has it: some 30 kB.
-pub const ITEMS_PER_EVENT: usize = 500;
+/// Items that one event says, as the contract has it: with the longest names 45 kB, and a body may have 64 KiB.
+pub const ITEMS_PER_EVENT: usize = 100;
 
 /// Days that one event says, as the contract has it: more than the worker looks back.
 pub const DAYS_PER_EVENT: usize = 50;

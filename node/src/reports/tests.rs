@@ -224,8 +224,8 @@ async fn staff(hub: &Node, username: &str, role: Role, place: Place) -> i64 {
         email: String::new(),
         preferred_store: None,
     };
-    let user = Accounts::new(hub.app.clone()).create_staff(&Permit { user: None }, new).await.unwrap();
-    let new = NewAssignment { user, role, place, by: 0 };
+    let user = Accounts::new(hub.app.clone()).create_staff(&Permit::plain(None), new).await.unwrap();
+    let new = NewAssignment { user, role, place, hub: None, by: 0 };
     hub.db.write(move |tx| Box::pin(async move { roles::assign(tx, &new).await })).await.unwrap();
     user
 }
@@ -273,7 +273,7 @@ async fn a_store_answers_for_itself_alone() {
         email: String::new(),
         preferred_store: None,
     };
-    let user = ada.register(&Permit { user: None }, new).await.unwrap().user;
+    let user = ada.register(&Permit::plain(None), new).await.unwrap().user;
     let rpc = ReportsRpc::new(node.app.clone());
     let ask = |store: String| {
         let request = pb::GetStoreReportRequest { store_id: store, on_behalf_of: user };
@@ -281,7 +281,7 @@ async fn a_store_answers_for_itself_alone() {
     };
     let code = |status: &tonic::Status| Failure::from(status).code;
     assert_eq!(code(&ask(own.to_string()).await.unwrap_err()), Code::Forbidden);
-    let new = NewAssignment { user, role: Role::Admin, place: Place::Store(own), by: 0 };
+    let new = NewAssignment { user, role: Role::Admin, place: Place::Store(own), hub: None, by: 0 };
     node.db.write(move |tx| Box::pin(async move { roles::assign(tx, &new).await })).await.unwrap();
     let seen = ask(own.to_string()).await.unwrap().into_inner().store.unwrap();
     assert_eq!((seen.items, seen.missing_items, seen.low_items, seen.is_heard), (1, 1, 1, true));

@@ -91,6 +91,7 @@ impl RolesService for RolesRpc {
         target.checked()?;
         self.require_user(user).await?;
         let by = actor.user()?.number;
+        let permit = permit.about("user", user);
         let written = self.app.write(&permit, move |tx| {
             Box::pin(async move {
                 let named = named(tx, &target).await?;
@@ -122,6 +123,7 @@ impl RolesService for RolesRpc {
             }
         }
         let Some((permit, _)) = allowed.first().cloned() else { return Err(refused.into()) };
+        let permit = permit.about("role", assignment);
         let (by, places) = (actor.user()?.number, allowed.into_iter().map(|(_, place)| place).collect::<Vec<_>>());
         let written =
             self.app.write(&permit, move |tx| Box::pin(async move { take::take(tx, assignment, &places, by).await }));

@@ -115,30 +115,31 @@ pub struct Parts {
     pub hub_silence_max: Duration,
 }
 
+macro_rules! limited {
+    ($server:expr) => {
+        $server.max_decoding_message_size(MESSAGE_MAX).max_encoding_message_size(MESSAGE_MAX)
+    };
+}
+
+/// Tells clients what there is to be called.
+fn reflection() -> tonic_reflection::server::Builder<'static> {
+    tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+}
+
 /// Serves until stopped; requests under way are finished.
 pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) -> anyhow::Result<()> {
     let Parts { app, dialler, dial, payments, orders, receipts, created_at, display_name, hub_silence_max } = parts;
     let authenticator = Arc::new(ByAccounts(app.clone()));
     let accounts = Accounts::new(app.clone());
     let links = dialler.links.clone();
-    let refusals = Refusals::start(app.db.clone(), stop.clone());
+    let (refusals, writing) = Refusals::start(app.db.clone());
     let me = Arc::new(app.author().id.clone());
     let gate = Gate { authenticator, links: links.clone(), me, refusals, hub_silence_max };
     let (health, health_service) = tonic_health::server::health_reporter();
     tokio::spawn(report_health(app.clone(), health));
     tokio::spawn(gauges::keep(app.clone(), links.clone(), stop.clone()));
-    let reflection = || {
-        tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(DESCRIPTORS)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-    };
-
-    macro_rules! limited {
-        ($server:expr) => {
-            $server.max_decoding_message_size(MESSAGE_MAX).max_encoding_message_size(MESSAGE_MAX)
-        };
-    }
-
     Server::builder()
         .max_concurrent_streams(STREAMS_MAX)
         .concurrency_limit_per_connection(CONCURRENCY_MAX)
@@ -192,6 +193,7 @@ pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) ->
         ))))
         .serve_with_incoming_shutdown(incoming, stop.cancelled_owned())
         .await?;
+    writing.finish().await;
     Ok(())
 }
 

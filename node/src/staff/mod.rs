@@ -151,6 +151,7 @@ async fn accept(tx: &mut Tx, id: i64, code: &str, account: Prepared) -> Result<(
     let user = account.insert(tx).await?;
     let role = roles::give(tx, user, &named, row.invited_by).await?;
     store::settle(tx, id, State::Accepted, Some(user)).await?;
+    tx.about.says(&format!("invitation {id}"));
     Ok((user, role.shown))
 }
 

@@ -6,7 +6,7 @@ use codepop_proto::{
     roles::Role,
     staff::{self as pb, InvitationState, staff_service_server::StaffService},
 };
-use codepop_shared::{Code, Failure};
+use codepop_shared::{Code, Failure, identity::Kind};
 use sha2::{Digest as _, Sha256};
 use tonic::{Request, Response, Status, async_trait};
 
@@ -108,6 +108,11 @@ impl StaffService for StaffRpc {
     ) -> Result<Response<pb::WithdrawInvitationResponse>, Status> {
         let actor = Actor::of(&request)?;
         let id = request.into_inner().invitation_id;
+        let here = &self.app.author().id;
+        if here.kind == Kind::Store {
+            // What waits at a store is for that store: nobody else learns what there is.
+            actor.may(Permission::RolesAssign, &Place::Store(here.uuid))?;
+        }
         let found = self.app.read(move |tx| Box::pin(store::get(tx, id))).await;
         let found = found.map_err(|error| Failure::from(Error::from(error)))?;
         let named = found.and_then(|row| row.named()).ok_or_else(|| unknown(id))?;
@@ -131,7 +136,8 @@ impl StaffService for StaffRpc {
         let (username, first_name, last_name) =
             (new.username.as_str().to_owned(), new.first_name.clone(), new.last_name.clone());
         let account = self.accounts.prepare_here(new).await?;
-        let permit = actor.public();
+        // No right of the caller's, but a role is given: that is written down, with the account that has it.
+        let permit = actor.certified();
         let written =
             self.app.write(&permit, move |tx| Box::pin(async move { super::accept(tx, id, &code, account).await }));
         let (user_id, role) = written.await.map_err(|error: Error| Failure::from(error))?;

@@ -8,7 +8,6 @@ use codepop_proto::{
 };
 use codepop_shared::{Failure, geo::Place};
 use tonic::{Request, Response, Status, async_trait};
-use uuid::Uuid;
 
 use super::{Change, Error, Found, QueueLength, StockSummary, Zone, hours::Hours, view};
 use crate::{
@@ -84,8 +83,10 @@ impl StoresService for StoresRpc {
         request: Request<pb::UpdateStoreRequest>,
     ) -> Result<Response<pb::UpdateStoreResponse>, Status> {
         let actor = Actor::of(&request)?;
-        let (id, change) = change(request.into_inner())?;
+        let request = request.into_inner();
+        let id = edge::uuid("store_id", &request.store_id)?;
         let permit = actor.may(Permission::StoreWrite, &auth::Place::Store(id))?;
+        let change = change(request)?;
         let found = super::update(&self.app, &permit, id, change).await.map_err(Failure::from)?;
         Ok(Response::new(pb::UpdateStoreResponse { store: Some(self.view(found).await?) }))
     }
@@ -109,8 +110,7 @@ fn around(request: &pb::DiscoverStoresRequest) -> Result<(Place, f64), Failure> 
     Ok((place.ok_or_else(|| Failure::invalid("lat", "must be given"))?, radius))
 }
 
-fn change(request: pb::UpdateStoreRequest) -> Result<(Uuid, Change), Failure> {
-    let id = edge::uuid("store_id", &request.store_id)?;
+fn change(request: pb::UpdateStoreRequest) -> Result<Change, Failure> {
     let mut problems = Problems::default();
     let hours = match Hours::parse(&request.hours_of_operation) {
         Ok(hours) => (!request.hours_of_operation.is_empty()).then_some(hours),
@@ -136,5 +136,5 @@ fn change(request: pb::UpdateStoreRequest) -> Result<(Uuid, Change), Failure> {
         hours,
         time_zone,
     };
-    Ok((id, change))
+    Ok(change)
 }

@@ -5,19 +5,8 @@ use std::time::{Duration, Instant};
 use crate::harness::Seeded;
 
 /// What runs of the chain: all hubs, as the view of the chain asks all of them, and some stores of the region looked at.
-const RUNNING: [&str; 11] = [
-    "hub-a",
-    "hub-b",
-    "hub-c",
-    "hub-d",
-    "hub-e",
-    "hub-f",
-    "hub-g",
-    "logan-001",
-    "logan-002",
-    "logan-003",
-    "gateway",
-];
+const RUNNING: [&str; 11] =
+    ["hub-a", "hub-b", "hub-c", "hub-d", "hub-e", "hub-f", "hub-g", "logan-001", "logan-002", "logan-003", "gateway"];
 
 /// The store that is looked at.
 const STORE: &str = "logan-001";

@@ -270,6 +270,7 @@ async fn edit(tx: &mut Tx, by: &Administrator, user: i64, edits: Edits, hash: Op
     let Edits { username, first_name, last_name, rank, password: _ } = edits;
     profile::change(tx, user, Changes { username, first_name, last_name, ..Changes::default() }).await?;
     if let Some(password_hash) = hash {
+        tx.about.says("new password");
         let hub_born = number::is_hub_born(user);
         let audience = if hub_born { Audience::Hubs } else { Audience::Everyone };
         let message = CredentialSet { user, password_hash, ends_sessions: !hub_born };

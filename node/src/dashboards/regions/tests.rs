@@ -84,7 +84,7 @@ fn refused(answer: Result<impl std::fmt::Debug, Status>) -> Code {
 async fn know_region_d(hub: &Node, uuid: Uuid) {
     let far = Node::sqlite_as(codepop_shared::identity::SpiffeId { uuid, ..name(4, "D") }).await;
     describe(&far, "Hub D").await;
-    let read = far.app.read(|tx| Box::pin(crate::stores::region(tx, "D"))).await;
+    let read = far.app.read(|tx| Box::pin(crate::stores::region_and_hub(tx, "D"))).await;
     let (region, described) = read.map_err(|error: crate::storage::Error| error).unwrap().unwrap();
     let stamp = |seq| Stamp { hlc: hub.app.clock().tick(), origin: uuid, stream: 99, seq };
     let (first, second) = (stamp(1), stamp(2));

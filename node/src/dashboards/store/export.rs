@@ -83,8 +83,13 @@ impl Span {
     pub(super) fn disposition(&self, store: &Store) -> String {
         let harmless = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
         let number: String = store.store_number.chars().filter(harmless).collect();
+        format!("attachment; filename=\"revenue_{number}_{}.csv\"", self.words().replace(' ', "_"))
+    }
+
+    /// First and last day, for the audit trail.
+    pub(super) fn words(&self) -> String {
         let [first, last] = [self.first, self.last].map(days::written);
-        format!("attachment; filename=\"revenue_{number}_{first}_{last}.csv\"")
+        format!("{first} {last}")
     }
 }
 

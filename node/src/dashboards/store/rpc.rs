@@ -21,9 +21,9 @@ use super::{
 use crate::{
     app::{
         App,
-        edge::{self, Problems},
+        edge::{self, Problems, storage_failure},
     },
-    auth::{Actor, Place},
+    auth::{Actor, Permit, Place},
     orders::Viewer,
 };
 
@@ -52,11 +52,11 @@ impl StoreDashboardsRpc {
 }
 
 /// The store that is meant, of which the caller may see this.
-fn permitted<T>(request: &Request<T>, permission: Permission, store: &str) -> Result<(Actor, Uuid), Failure> {
+fn permitted<T>(request: &Request<T>, permission: Permission, store: &str) -> Result<(Actor, Uuid, Permit), Failure> {
     let actor = Actor::of(request)?;
     let store = edge::uuid("store_id", store)?;
-    actor.may(permission, &Place::Store(store))?;
-    Ok((actor, store))
+    let permit = actor.may(permission, &Place::Store(store))?;
+    Ok((actor, store, permit))
 }
 
 #[async_trait]
@@ -65,7 +65,7 @@ impl StoreDashboardsService for StoreDashboardsRpc {
         &self,
         request: Request<pb::GetStoreDashboardRequest>,
     ) -> Result<Response<pb::GetStoreDashboardResponse>, Status> {
-        let (actor, id) = permitted(&request, Permission::StoreDashboard, &request.get_ref().store_id)?;
+        let (actor, id, _) = permitted(&request, Permission::StoreDashboard, &request.get_ref().store_id)?;
         let with_accounts = actor.may(Permission::UsersManage, &Place::Store(id)).is_ok();
         let viewer = Viewer { customer: actor.customer(), is_staff: true };
         let read = self.app.db.read_consistent(move |tx| {
@@ -81,7 +81,7 @@ impl StoreDashboardsService for StoreDashboardsRpc {
         &self,
         request: Request<pb::GetStoreAnalyticsRequest>,
     ) -> Result<Response<pb::GetStoreAnalyticsResponse>, Status> {
-        let (_, id) = permitted(&request, Permission::StoreDashboard, &request.get_ref().store_id)?;
+        let (_, id, _) = permitted(&request, Permission::StoreDashboard, &request.get_ref().store_id)?;
         let question = question(request.get_ref())?;
         let read = self.app.db.read_consistent(move |tx| {
             Box::pin(async move {
@@ -98,10 +98,13 @@ impl StoreDashboardsService for StoreDashboardsRpc {
         &self,
         request: Request<pb::ExportRevenueRequest>,
     ) -> Result<Response<Self::ExportRevenueStream>, Status> {
-        let (_, id) = permitted(&request, Permission::PaymentsManage, &request.get_ref().store_id)?;
+        let (_, id, permit) = permitted(&request, Permission::PaymentsManage, &request.get_ref().store_id)?;
         let dates = Dates::parse(request.get_ref())?;
         let found = self.app.read(move |tx| Box::pin(own(tx, id))).await.map_err(Failure::from)?;
         let span = dates.span(found.store.time_zone.0, self.app.clock().wall())?;
+        // Whoever carries a store's books away is on record before they get anything.
+        let noted = self.app.note_reading(&permit.detail(span.words())).await;
+        noted.map_err(|error| storage_failure(&error))?;
         let disposition = MetadataValue::try_from(span.disposition(&found.store));
         let file = export::file(self.app.clone(), span).map(|piece| piece.map_err(Status::from));
         let mut response = Response::new(Box::pin(file) as Self::ExportRevenueStream);
