@@ -187,7 +187,7 @@ things_break() {
     say "The hub comes back too; after that the merged data of all nodes are the same, by digest"
     start_node 0
     wait_for "all digests are equal" digests_equal
-    indent < <(for n in 0 1 2 3; do echo "${names[n]}  $(digest "$n")"; done)
+    indent < <(for n in 0 1 2 3; do printf '%-10s %s\n' "${names[n]}" "$(digest "$n")"; done)
     took
 }
 

@@ -50,8 +50,7 @@ async fn a_seeded_demo_serves_its_people() {
     assert!(in_cents(&totals["refunds_amount"]) > 0, "{totals}");
 
     // So is the stock, item by item.
-    let path = format!("/backend/stores/{}/inventory/", chain.uuid("logan-001"));
-    let listed = chain.get(&path, &manager, "logan-001").await.expect(200);
+    let listed = chain.get("/backend/inventory/", &manager, "logan-001").await.expect(200);
     let listed = listed.as_array().unwrap();
     let table = chain.table("inventory.csv");
     let there = table.iter().filter(|row| row["store_number"] == "LOGAN-001" && row["quantity"] != "0");

@@ -23,7 +23,7 @@ async fn filled(node: &Node, data: &Data) -> Contents {
     Contents::read(&node.app, data, site).await.unwrap()
 }
 
-/// The demo's first store, on the same kind of database as `like`.
+/// The demo's first store, on SQLite.
 async fn store() -> Node {
     Node::sqlite_as(testing::name(1_201, "C")).await
 }

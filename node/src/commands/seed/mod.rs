@@ -18,6 +18,7 @@ use chrono::{NaiveDate, TimeDelta, Utc};
 use self::{
     folder::{Folder, Made},
     identities::Node,
+    password::Chosen,
 };
 use super::print;
 use crate::{
@@ -33,6 +34,9 @@ const PASSES: usize = 3;
 const OVER_AFTER: TimeDelta = TimeDelta::hours(6);
 
 pub(super) async fn seed(config: SeedConfig) -> Result<()> {
+    // What is asked for is judged before anything is removed.
+    let until = until(&config)?;
+    let password = password::choose(config.password_file.as_deref())?;
     let mut folder = Folder::new(&config.dir);
     if config.clear {
         let cleared = folder.clear()?;
@@ -41,7 +45,7 @@ pub(super) async fn seed(config: SeedConfig) -> Result<()> {
     let Some(profile) = config.profile else { return Ok(()) };
     match folder.made()? {
         Some(made) => again(&folder, &config, profile, &made).await,
-        None => anew(&mut folder, &config, profile).await,
+        None => anew(&mut folder, &config, (profile, until), &password).await,
     }
 }
 
@@ -64,10 +68,13 @@ async fn again(folder: &Folder, config: &SeedConfig, profile: Profile, made: &Ma
     Ok(())
 }
 
-async fn anew(folder: &mut Folder, config: &SeedConfig, profile: Profile) -> Result<()> {
-    let until = until(config)?;
+async fn anew(
+    folder: &mut Folder,
+    config: &SeedConfig,
+    (profile, until): (Profile, NaiveDate),
+    password: &Chosen,
+) -> Result<()> {
     let made = Made::of(config, profile, until);
-    let password = password::choose(config.password_file.as_deref())?;
     let data = data(&made, profile, password.hash().await?)?;
     folder.begin(&made, &data.sites)?;
     password.write(folder.path())?;
@@ -80,13 +87,12 @@ async fn anew(folder: &mut Folder, config: &SeedConfig, profile: Profile) -> Res
     let contents = databases::contents(&nodes, &data).await?;
     steps.progress.done();
 
-    if let Some(csv) = &config.csv {
-        write_tables(csv, &contents)?;
-    }
     let digest = seed::digest(&contents);
     let text = summary::text(folder.path(), &made, &contents, &digest);
     folder.end(made, &text)?;
-    Ok(print(text.trim_end())?)
+    print(text.trim_end())?;
+    // Last: the chain is there whatever becomes of them.
+    config.csv.as_ref().map_or(Ok(()), |csv| write_tables(csv, &contents))
 }
 
 /// Makes the nodes' keys, apart from the async threads.
