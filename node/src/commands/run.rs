@@ -104,18 +104,7 @@ pub(super) async fn run(config: RunConfig) -> Result<()> {
     tracing::info!(node = %author.id, listen = %incoming.address(), name = config.display_name, "the node serves");
     let introduction = introduce(app.clone(), announcement(&db, &config), described(&config)?);
     let reporting = reports::run(app.clone(), config.report_every, stop.clone());
-    if is_alone {
-        introduction.await?;
-        tokio::spawn(reporting);
-    } else {
-        // Peers must confirm first that this database is up to date; meanwhile the node serves.
-        tokio::spawn(async move {
-            if let Err(error) = introduction.await {
-                tracing::error!(error = %format!("{error:#}"), "the node could not say what its configuration says");
-            }
-            reporting.await;
-        });
-    }
+    begin(introduction, reporting, is_alone).await?;
     if !config.insecure {
         tokio::spawn(dialler.clone().run(config.hub_urls.clone(), stop.clone()));
     }
@@ -178,6 +167,27 @@ pub(super) async fn open(data_dir: &std::path::Path, database: &Database, author
         db.clock().resume(latest);
     }
     Ok(db)
+}
+
+/// Has the node introduce itself, and a store report from then on.
+async fn begin<I, R>(introduction: I, reporting: R, is_alone: bool) -> Result<()>
+where
+    I: Future<Output = Result<()>> + Send + 'static,
+    R: Future<Output = ()> + Send + 'static,
+{
+    if is_alone {
+        introduction.await?;
+        tokio::spawn(reporting);
+        return Ok(());
+    }
+    // Peers must confirm first that this database is up to date; meanwhile the node serves.
+    tokio::spawn(async move {
+        if let Err(error) = introduction.await {
+            tracing::error!(error = %format!("{error:#}"), "the node could not say what its configuration says");
+        }
+        reporting.await;
+    });
+    Ok(())
 }
 
 /// Says what the configuration says of this node, if there is anything new in it.
