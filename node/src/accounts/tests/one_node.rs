@@ -189,7 +189,7 @@ on_both!(failures_take_the_same_time, async |node: Node| {
         match name {
             "disabled" => {
                 let disabled = UserStatusChanged { user: made.user, disabled: true, ..Default::default() };
-                drop(say(&node.db, disabled).await.unwrap());
+                say(&node.db, disabled).await.unwrap();
             }
             "deleted" => {
                 let session = user(&accounts, &made.token).await;
