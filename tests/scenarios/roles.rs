@@ -15,7 +15,7 @@ use codepop_proto::{
     },
 };
 use codepop_shared::{Code, Failure};
-use codepop_tests::harness::{Backend, Builder, Mesh, PASSWORD, SPREAD, check, eventually, programs};
+use codepop_tests::harness::{Backend, Builder, Gateway, Mesh, PASSWORD, SPREAD, check, eventually, programs};
 use reqwest::Method;
 use serde_json::json;
 use tonic::{Request, transport::Channel};
@@ -366,8 +366,17 @@ async fn staff_join_by_invitation_at_a_store_and_at_the_hub_through_one_gateway(
         tokens.push((user, token));
     }
 
-    // The store's administrator, by the same doors: gives, is told what is not allowed, and takes.
     let [(mia, admin), (leo, _)] = &tokens[..] else { unreachable!() };
+    an_administrator_gives_and_takes(&gateway, &store, (*mia, admin), (*leo, &boss)).await;
+}
+
+/// The store's administrator, by the same doors: gives, is told what is not allowed, and takes.
+async fn an_administrator_gives_and_takes(
+    gateway: &Gateway,
+    store: &str,
+    (mia, admin): (i64, &str),
+    (leo, boss): (i64, &str),
+) {
     let body = json!({"username": "ada", "password": PASSWORD});
     let ada = gateway.post("/backend/auth/register/", None, body).await.expect(201)["user_id"].clone();
     let manager = json!({"user_id": ada, "role_type": "MANAGER", "store_id": store});
@@ -387,10 +396,10 @@ async fn staff_join_by_invitation_at_a_store_and_at_the_hub_through_one_gateway(
     }
     // Not even a super admin gives a customer what would reach beyond the store; the way out is said.
     let far = json!({"user_id": ada, "role_type": "REPAIR_STAFF", "region_code": "C"});
-    let refused = gateway.post("/backend/roles/assign/", Some(&boss), far).await.expect(400);
+    let refused = gateway.post("/backend/roles/assign/", Some(boss), far).await.expect(400);
     assert!(refused["fields"]["user_id"].to_string().contains("/backend/staff/invitations"), "{refused}");
     let second = json!({"user_id": leo, "role_type": "REPAIR_STAFF", "region_code": "C"});
-    gateway.post("/backend/roles/assign/", Some(&boss), second).await.expect(201);
+    gateway.post("/backend/roles/assign/", Some(boss), second).await.expect(201);
 
     let listed = gateway.get(&format!("/backend/roles/?store_id={store}"), Some(admin)).await.expect(200);
     assert_eq!(listed.as_array().unwrap().len(), 2, "{listed}");

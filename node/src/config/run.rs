@@ -110,6 +110,9 @@ impl RunConfig {
         let log_format = values.require(LOG, str::parse)?;
         let database = database(values)?;
         let payments = payments::read(values)?;
+        // Judged before any file is looked for.
+        let (keep, hub_silence_max) = (keep(values)?, hub_silence(values)?);
+        let (report_every, robot) = (report_every(values)?, robot(values)?);
         let stored = NodeSettings::require(&data_dir).map_err(|e| Refused::plain(e.to_string()))?;
         let api_url = given.api_url.or(stored.api_url).or_else(|| url_of(listen, insecure));
         let api_url = api_url.ok_or_else(|| {
@@ -133,11 +136,11 @@ impl RunConfig {
             log_format,
             heartbeat_interval,
             peer_down_after,
-            keep: keep(values)?,
-            hub_silence_max: hub_silence(values)?,
+            keep,
+            hub_silence_max,
             payments,
-            robot: robot(values)?,
-            report_every: report_every(values)?,
+            robot,
+            report_every,
             mail: mail::read(values)?,
             insecure,
         };

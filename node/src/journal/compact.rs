@@ -152,7 +152,7 @@ mod tests {
     }
 
     on_both!(what_was_superseded_goes_and_the_rest_stays, async |node: Node| {
-        for drink in [100_001, 200_001, 100_001, 100_001] {
+        for drink in [101_000, 201_000, 101_000, 101_000] {
             save(&node, drink).await;
         }
         let old = Keep { age: Duration::from_secs(3_600), ..NOTHING };
@@ -161,8 +161,8 @@ mod tests {
         assert_eq!(compact(&node.db, NOTHING).await.unwrap(), 2);
         assert_eq!(kept(&node).await, (vec![2, 4], 4));
         // What was live and is no longer goes with a later run; the floor's own event stays.
-        save(&node, 200_001).await;
-        save(&node, 100_001).await;
+        save(&node, 201_000).await;
+        save(&node, 101_000).await;
         assert_eq!(compact(&node.db, NOTHING).await.unwrap(), 2);
         assert_eq!(kept(&node).await, (vec![5, 6], 6));
         assert_eq!(compact(&node.db, NOTHING).await.unwrap(), 0);
@@ -170,7 +170,7 @@ mod tests {
 
     on_both!(too_many_bytes_shorten_the_window, async |node: Node| {
         for _ in 0..10 {
-            save(&node, 100_001).await;
+            save(&node, 101_000).await;
         }
         let much = Keep { age: Duration::from_secs(3_600), bytes: 1_000_000 };
         assert_eq!(compact(&node.db, much).await.unwrap(), 0);

@@ -162,8 +162,9 @@ impl Run {
         }
         for pair in events.windows(2) {
             let (seq, next) = (pair[0].header.seq, pair[1].header.seq);
-            let follows = next == seq + 1 && pair[1].header.previous == Some(pair[0].hash());
-            if !follows && !(live_only && next > seq + 1) {
+            let is_next = next == seq + 1 && pair[1].header.previous == Some(pair[0].hash());
+            let may_follow = is_next || (live_only && next > seq + 1);
+            if !may_follow {
                 return fault("the events do not follow each other");
             }
         }
