@@ -56,7 +56,8 @@ async fn a_seeded_demo_serves_its_people() {
     let there = table.iter().filter(|row| row["store_number"] == "LOGAN-001" && row["quantity"] != "0");
     assert_eq!(listed.len(), there.count());
     for item in listed {
-        let row = table.iter().find(|row| row["item_id"] == item["InventoryID"].to_string()).unwrap();
+        let number = item["InventoryID"].to_string();
+        let row = table.iter().find(|row| row["item_id"] == number).unwrap();
         assert_eq!(row["quantity"], item["Quantity"].to_string(), "{item}");
     }
 
