@@ -227,7 +227,7 @@ async fn seen(gateway: &Gateway, of: &Things, ada: &Phone, boss: &str) -> Value 
         // What moves by itself.
         answer
             .as_object_mut()
-            .map(|store| ["current_wait_time", "last_seen", "inventory_last_updated"].map(|key| store.remove(key)));
+            .map(|store| ["current_wait_time", "last_online", "inventory_last_updated"].map(|key| store.remove(key)));
         seen.push(answer);
     }
     Value::Array(seen)

@@ -11,7 +11,7 @@ use tonic::transport::Channel;
 
 use super::client;
 use crate::{
-    clock::Clock,
+    clock::{Clock, Hlc},
     identity::Author,
     journal::{Audience, Draft, Event, Hash},
 };
@@ -34,6 +34,12 @@ impl OperatorStream {
             stream.announce();
         }
         stream
+    }
+
+    /// What is said from now on is later than this, also when the clock of this machine is behind.
+    fn resume(self, latest: Hlc) -> Self {
+        self.clock.resume(latest);
+        self
     }
 
     /// The first event of every stream for everyone says whose it is.
@@ -85,7 +91,8 @@ impl Writer {
         let audience = Audience::Everyone.to_string();
         let known = node.get_stream(GetStreamRequest { audience }).await.map_err(client::said)?.into_inner();
         let head_hash = if known.seq == 0 { None } else { Some(known.head.as_slice().try_into()?) };
-        Ok(Self { stream: OperatorStream::at(author, known.seq, head_hash), node })
+        let stream = OperatorStream::at(author, known.seq, head_hash).resume(Hlc(known.hlc));
+        Ok(Self { stream, node })
     }
 
     /// Signs the next event.

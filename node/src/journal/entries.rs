@@ -179,10 +179,12 @@ pub async fn between(tx: &mut Tx, stream: i64, after: u64, until: u64) -> Result
     Ok(rows.into_iter().map(|(seq, row)| (seq.cast_unsigned(), row.into())).collect())
 }
 
-/// When a stored event was made; `None` when it is not stored.
-pub async fn hlc(tx: &mut Tx, stream: i64, seq: u64) -> Result<Option<Hlc>, Error> {
+/// When the last event of a stream was made that is not void: what is void says nothing about time either.
+pub async fn latest_valid(tx: &mut Tx, stream: i64) -> Result<Option<Hlc>, Error> {
     let stored: Option<i64> = on!(tx, conn => events::table
-        .find((stream, seq.cast_signed()))
+        .filter(events::stream.eq(stream))
+        .filter(events::state.ne(State::Void as i16))
+        .order(events::seq.desc())
         .select(events::hlc)
         .first(conn)
         .await
@@ -201,17 +203,44 @@ pub async fn get(tx: &mut Tx, stream: i64, seq: i64) -> Result<Option<SignedEven
     Ok(row.map(SignedEvent::from))
 }
 
-/// Live events about a user, each with its stream: what makes up the account.
-pub async fn live_about(tx: &mut Tx, subject: i64) -> Result<Vec<(i64, SignedEvent)>, Error> {
-    let rows: Vec<(i64, Bytes3)> = on!(tx, conn => events::table
+/// Live events about a user, what makes up the account, at most [`READ_MAX`] of them: those of the kind `last`, of which
+/// there may be any number, only where there is room left, the newest first.
+pub async fn live_about(tx: &mut Tx, subject: i64, last: &str) -> Result<Vec<SignedEvent>, Error> {
+    let mut rows: Vec<Bytes3> = on!(tx, conn => events::table
         .filter(events::subject.eq(subject))
         .filter(events::live.gt(0))
+        .filter(events::kind.ne(last))
         .order((events::hlc, events::stream, events::seq))
         .limit(READ_MAX)
-        .select((events::stream, Bytes3::as_select()))
+        .select(Bytes3::as_select())
         .load(conn)
         .await)?;
-    Ok(rows.into_iter().map(|(stream, row)| (stream, row.into())).collect())
+    let room = READ_MAX - i64::try_from(rows.len()).unwrap_or(READ_MAX);
+    let more: Vec<Bytes3> = on!(tx, conn => events::table
+        .filter(events::subject.eq(subject))
+        .filter(events::live.gt(0))
+        .filter(events::kind.eq(last))
+        .order((events::hlc.desc(), events::stream, events::seq))
+        .limit(room)
+        .select(Bytes3::as_select())
+        .load(conn)
+        .await)?;
+    rows.extend(more);
+    Ok(rows.into_iter().map(SignedEvent::from).collect())
+}
+
+/// Live events of one kind about a user, the earliest first, at most [`READ_MAX`] of them.
+pub async fn live_of_kind(tx: &mut Tx, subject: i64, kind: &str) -> Result<Vec<SignedEvent>, Error> {
+    let rows: Vec<Bytes3> = on!(tx, conn => events::table
+        .filter(events::subject.eq(subject))
+        .filter(events::live.gt(0))
+        .filter(events::kind.eq(kind))
+        .order((events::hlc, events::stream, events::seq))
+        .limit(READ_MAX)
+        .select(Bytes3::as_select())
+        .load(conn)
+        .await)?;
+    Ok(rows.into_iter().map(SignedEvent::from).collect())
 }
 
 /// An event that is not applied: where it stands, and what it says.

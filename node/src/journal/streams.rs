@@ -107,9 +107,9 @@ pub async fn advance(tx: &mut Tx, stream: &Stream) -> Result<(), Error> {
     Ok(())
 }
 
-/// Notes that up to `floor` only live events remain.
+/// Notes that up to `floor` only live events remain. A floor never sinks: meanwhile it may have risen further.
 pub async fn raise_floor(tx: &mut Tx, stream: i64, floor: u64) -> Result<(), Error> {
-    on!(tx, conn => diesel::update(streams::table.find(stream))
+    on!(tx, conn => diesel::update(streams::table.find(stream).filter(streams::floor_seq.lt(floor.cast_signed())))
         .set(streams::floor_seq.eq(floor.cast_signed()))
         .execute(conn)
         .await)?;

@@ -7,11 +7,12 @@ use std::{
 };
 
 use codepop_proto::{accounts::UserDeleted, journal::SignedEvent, mesh::NodeAnnounced};
-use codepop_shared::identity::{Certified, KeyId, SpiffeId};
+use codepop_shared::identity::{Certified, KeyId, Kind, SpiffeId};
 use futures::future::BoxFuture;
 use prost::{Message as _, Name as _};
+use uuid::Uuid;
 
-use super::apply::{apply, apply_guarded};
+use super::apply::{apply, apply_guarded, is_never_held};
 use crate::{
     accounts, audit,
     auth::Permit,
@@ -70,9 +71,15 @@ pub async fn batch_by(db: &Db, from: &SpiffeId, signed: Vec<SignedEvent>, by: &P
 }
 
 /// Takes in a piece of a snapshot: the live events of a run of one stream, in order. Each is verified by its own
-/// signature; that none was left out says only who brings them, so digests are compared afterwards.
+/// signature; that none was left out says only who brings them, so that it must be a hub or the origin.
 pub async fn live(db: &Db, from: &SpiffeId, signed: Vec<SignedEvent>) -> Result<Taken, Error> {
     take_in(db, from, signed, true, &Permit::default()).await
+}
+
+/// Who may bring pieces of snapshots: whoever is to be believed that nothing but what was superseded is left out. That is
+/// a hub, and the origin itself.
+pub fn may_bring_live_only(from: &SpiffeId, origin: Uuid) -> bool {
+    from.kind == Kind::Hub || from.uuid == origin
 }
 
 async fn take_in(
@@ -160,6 +167,9 @@ impl Run {
                 return fault("events of several streams or of another chain in one batch");
             }
         }
+        if live_only && !may_bring_live_only(from, key.0) {
+            return fault("only a hub or their origin may bring live events alone");
+        }
         for pair in events.windows(2) {
             let (seq, next) = (pair[0].header.seq, pair[1].header.seq);
             let is_next = next == seq + 1 && pair[1].header.previous == Some(pair[0].hash());
@@ -216,13 +226,15 @@ impl Run {
         }
         let count = new.last().map_or(0, |last| last.header.seq - stream.head);
         let has_gaps = count > new.len() as u64;
-        let mut before = entries::hlc(tx, stream.id, stream.head).await?;
+        let mut before = entries::latest_valid(tx, stream.id).await?;
         for event in &new {
             let Some(certified) = keys.get(&event.header.key_id) else { return fault("an unknown key") };
             if event.message().is_none() && !accounts::is_deleted(tx, event.header.subject).await? {
                 return fault("an event came without its body, and without the deletion of its user");
             }
-            let merge = if before.is_some_and(|before| event.header.hlc <= before) { set_back } else { merge };
+            // What ends something harms nobody by being old, and must bite.
+            let is_back = before.is_some_and(|before| event.header.hlc <= before) && !is_never_held(&event.header.kind);
+            let merge = if is_back { set_back } else { merge };
             before = before.max(Some(event.header.hlc));
             one(tx, &mut stream, event, &certified.id, merge).await?;
             note(tx, event, by).await?;
@@ -359,20 +371,22 @@ pub async fn proofs_for(tx: &mut Tx, events: &[SignedEvent]) -> Result<Vec<Signe
     let subjects: BTreeSet<i64> = erased.map(|event| event.header.subject).filter(|subject| *subject != 0).collect();
     let (mut proofs, mut origins) = (Vec::new(), BTreeSet::new());
     for subject in subjects {
-        for (_, signed) in entries::live_about(tx, subject).await? {
+        for signed in entries::live_of_kind(tx, subject, &UserDeleted::full_name()).await? {
             let Ok(event) = Event::parse(signed) else { continue };
-            if event.header.kind == UserDeleted::full_name() {
-                origins.insert(event.header.origin);
-                proofs.push(event.into_signed());
-            }
+            origins.insert(event.header.origin);
+            proofs.push(event.into_signed());
         }
     }
     for origin in origins {
-        if let Some(known) = registry::find(tx, origin).await? {
-            proofs.extend(entries::get(tx, known.announcement.0, known.announcement.1).await?);
-        }
+        proofs.extend(announcement_of(tx, origin).await?);
     }
     Ok(proofs)
+}
+
+/// How an origin announced itself last.
+pub async fn announcement_of(tx: &mut Tx, origin: Uuid) -> Result<Option<SignedEvent>, storage::Error> {
+    let Some(known) = registry::find(tx, origin).await? else { return Ok(None) };
+    entries::get(tx, known.announcement.0, known.announcement.1).await
 }
 
 /// Takes in single live events out of their streams' order: an account that is fetched before its streams arrive. They

@@ -186,12 +186,15 @@ async fn reached(node: &Node, origin: &Origin) -> (u64, u64) {
 
 on_both!(a_snapshot_comes_in_pieces_and_goes_on_where_it_stopped, async |node: Node| {
     let mut hub = Origin::new(testing::name(1, "C"));
-    let peer = testing::name(1_001, "C");
+    let peer = testing::name(2, "D");
     let mut all = vec![hub.announce(&node, "1")];
     all.extend((1..10).map(|drink| hub.withdraw(&node, drink)));
     let piece = |seqs: &[usize]| seqs.iter().map(|seq| all[seq - 1].clone()).collect::<Vec<_>>();
     // Gaps need to be admitted.
     assert!(matches!(batch(&node.db, &peer, piece(&[1, 3])).await, Err(Error::Fault(_))));
+    // Who might leave out more than what was superseded is not asked.
+    let store = testing::name(1_001, "C");
+    assert!(matches!(live(&node.db, &store, piece(&[1, 3])).await, Err(Error::Fault(_))));
     assert_eq!(live(&node.db, &peer, piece(&[1, 3])).await.unwrap().new, 2);
     assert_eq!(reached(&node, &hub).await, (3, 3));
     // A repeated piece brings nothing, the next one joins although the one between was superseded.

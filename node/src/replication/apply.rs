@@ -35,6 +35,11 @@ const NEVER_HELD: &[&str] = &[
     "codepop.roles.v1.RoleRevoked",
 ];
 
+/// Whether events of this kind are merged whatever the clock of their origin says.
+pub fn is_never_held(kind: &str) -> bool {
+    NEVER_HELD.contains(&kind)
+}
+
 /// Why an event from a clock ahead of ours waits.
 pub const CLOCK_AHEAD: &str = "its origin's clock is ahead of ours";
 
@@ -167,7 +172,7 @@ async fn dispatch(tx: &mut Tx, origin: &SpiffeId, event: &Event, stamp: &Stamp) 
     let Some(apply) = table().get(&header.kind) else {
         return Ok(Outcome::withheld(State::Quarantined, "this version of the program does not know the kind"));
     };
-    if tx.clock.is_ahead(header.hlc) && !NEVER_HELD.contains(&header.kind.as_str()) {
+    if tx.clock.is_ahead(header.hlc) && !is_never_held(&header.kind) {
         return Ok(Outcome::withheld(State::Quarantined, CLOCK_AHEAD));
     }
     apply(tx, origin, event, stamp).await

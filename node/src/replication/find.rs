@@ -8,6 +8,7 @@ use std::{
 };
 
 use codepop_proto::{
+    accounts::SessionEnded,
     journal::SignedEvent,
     mesh::{
         FindAccountRequest, FindAccountResponse, find_account_request::Account, mesh_service_client::MeshServiceClient,
@@ -18,6 +19,7 @@ use codepop_shared::{
     tls::{Connector, Expect, client_config},
 };
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
+use prost::Name as _;
 use tokio::{sync::Semaphore, time::timeout};
 use tonic::transport::Channel;
 use uuid::Uuid;
@@ -166,7 +168,8 @@ pub async fn serve(tx: &mut Tx, account: Lookup, asker: SpiffeId) -> Result<Find
     let mut response = FindAccountResponse::default();
     let mut origins = std::collections::BTreeSet::new();
     for subject in accounts::account_numbers(tx, &account).await? {
-        for (_, signed) in entries::live_about(tx, subject).await? {
+        // However often somebody logged out, what the account is comes first.
+        for signed in entries::live_about(tx, subject, &SessionEnded::full_name()).await? {
             let Ok(event) = Event::parse(signed) else { continue };
             if event.header.audience.is_relayed() && event.header.audience.reaches(&asker) {
                 origins.insert(event.header.origin);

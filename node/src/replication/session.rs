@@ -284,7 +284,16 @@ impl Session {
             return vec![Output::Close("a digest that has not 16 bytes")];
         };
         self.digest_heard = Some(theirs);
-        if theirs == self.common().digest() { vec![] } else { vec![self.want()] }
+        let common = self.common();
+        if theirs != common.digest() {
+            return vec![self.want()];
+        }
+        // The peer has all of this, whoever brought it: nothing of it is under way or lacking.
+        for (key, seq) in common.0 {
+            self.peer_has.raise(key.clone(), seq);
+            self.sent.raise(key, seq);
+        }
+        vec![]
     }
 
     fn want(&self) -> Output {
@@ -406,6 +415,20 @@ mod tests {
         assert!(b.differs());
         assert_eq!(a.handle(want), []);
         assert_eq!(a.next().unwrap().after, 0);
+    }
+
+    #[test]
+    fn equal_digests_say_that_nothing_is_lacking() {
+        let (mut a, mut b) = pair(false);
+        let known = [stream(1, Uuid::now_v7(), Audience::Everyone, 3)];
+        greet(&mut a, &[], &mut b, &[]);
+        // A third node brought it to both.
+        a.journal_changed(&known);
+        b.journal_changed(&known);
+        assert_eq!(a.lag(), (3, 0));
+        let Output::Send(digest) = b.tick().remove(0) else { panic!() };
+        assert_eq!(a.handle(digest), []);
+        assert_eq!(a.lag(), (0, 0));
     }
 
     #[test]

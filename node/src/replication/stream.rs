@@ -15,6 +15,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
+use uuid::Uuid;
 
 use super::{
     accept,
@@ -166,13 +167,22 @@ impl Run<'_> {
             let Some(next) = self.session().next() else { return Ok(()) };
             let (batch, last) = self.load(&next).await?;
             let count = batch.events.len();
+            if batch.live_only && !accept::may_bring_live_only(&self.of.db.author().id, next.key.0) {
+                // A hub, or whoever made them, brings these.
+                self.session().sent(next.key, u64::MAX, 0);
+                continue;
+            }
             if count == 0 {
                 // Only a damaged database has nothing below its own heads.
                 tracing::error!(peer = %self.peer, stream = next.stream, after = next.after, "the journal lacks events");
                 self.session().sent(next.key, u64::MAX, 0);
                 continue;
             }
-            let proofs = self.proofs_for(&batch.events).await?;
+            let mut proofs = self.proofs_for(&batch.events).await?;
+            if batch.live_only {
+                // Its first announcement may be superseded and gone, and then nobody would know the origin's key.
+                proofs.extend(self.announcement_of(next.key.0).await?);
+            }
             self.put(Frame::Events(EventBatch { proofs, ..batch })).await?;
             self.session().sent(next.key, last, count);
         }
@@ -245,6 +255,11 @@ impl Run<'_> {
         let events = events.to_vec();
         let proofs = self.of.db.read(move |tx| Box::pin(async move { accept::proofs_for(tx, &events).await })).await;
         proofs.map_err(End::Storage)
+    }
+
+    async fn announcement_of(&self, origin: Uuid) -> Result<Option<SignedEvent>, End> {
+        let read = self.of.db.read(move |tx| Box::pin(accept::announcement_of(tx, origin)));
+        read.await.map_err(End::Storage)
     }
 
     async fn accept(&self, batch: EventBatch) -> Result<(), End> {

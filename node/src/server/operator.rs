@@ -13,7 +13,7 @@ use crate::{
     accounts::{Accounts, NewAccount},
     app::App,
     auth::{Actor, Place},
-    journal::{Audience, streams},
+    journal::{Audience, entries, streams},
     replication::accept,
     roles, storage,
 };
@@ -45,13 +45,20 @@ impl OperatorService for OperatorRpc {
             request.into_inner().audience.parse().map_err(|problem: &str| Failure::invalid("audience", problem))?;
         let stream = self
             .app
-            .read(move |tx| Box::pin(async move { streams::find(tx, operator, &audience).await }))
+            .read(move |tx| {
+                Box::pin(async move {
+                    let Some(stream) = streams::find(tx, operator, &audience).await? else { return Ok(None) };
+                    let latest = entries::latest_hlc(tx, std::slice::from_ref(&stream)).await?;
+                    Ok(Some((stream, latest)))
+                })
+            })
             .await
             .map_err(|error: storage::Error| Failure::from(&error))?;
-        Ok(Response::new(GetStreamResponse {
-            seq: stream.as_ref().map_or(0, |stream| stream.head),
-            head: stream.and_then(|stream| stream.head_hash).map(Vec::from).unwrap_or_default(),
-        }))
+        Ok(Response::new(stream.map_or_else(GetStreamResponse::default, |(stream, latest)| GetStreamResponse {
+            seq: stream.head,
+            head: stream.head_hash.map(Vec::from).unwrap_or_default(),
+            hlc: latest.map_or(0, |latest| latest.0),
+        })))
     }
 
     async fn submit_events(

@@ -259,6 +259,10 @@ async fn editable(tx: &mut Tx, by: &Administrator, user: i64, edits: &Edits) -> 
     if personal {
         require_own(tx, by, &row).await?;
     }
+    if by.user == user && edits.password.is_some() {
+        // There the current one is asked for, so that a stolen session does not become a stolen account.
+        return Err(Failure::invalid("password", "is your own; change it by /backend/users/me/password/").into());
+    }
     if edits.rank.is_some() && by.store.is_none() {
         return Err(Failure::invalid("role", "is given at stores; ask one").into());
     }
