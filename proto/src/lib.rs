@@ -58,6 +58,10 @@ pub use codepop::{
     generator::v1 as generator, inventory::v1 as inventory, journal::v1 as journal, maintenance::v1 as maintenance,
     mesh::v1 as mesh, nodes::v1 as nodes, notifications::v1 as notifications, operator::v1 as operator,
     options::v1 as options, orders::v1 as orders, payments::v1 as payments, preferences::v1 as preferences,
-    receipts::v1 as receipts, reports::v1 as reports, roles::v1 as roles, staff::v1 as staff, stores::v1 as stores,
-    support::v1 as support,
+    receipts::v1 as receipts, reports::v1 as reports, staff::v1 as staff, stores::v1 as stores, support::v1 as support,
 };
+
+/// Roles: their events and RPCs, and what there is to be, which permissions are said by.
+pub mod roles {
+    pub use super::codepop::{options::v1::Role, roles::v1::*};
+}
