@@ -93,6 +93,13 @@ table! {
     reports_pb::StoreFiguresReported,
 }
 
+/// The kinds of events that this program knows, in order.
+pub fn kinds() -> Vec<&'static str> {
+    let mut kinds: Vec<&str> = table().keys().map(String::as_str).collect();
+    kinds.sort_unstable();
+    kinds
+}
+
 /// Reactions to erased personal data: each noun drops its rows about deleted users; the audit trail
 /// keeps its entries and loses their addresses.
 pub async fn forget_deleted(tx: &mut Tx) -> Result<(), storage::Error> {

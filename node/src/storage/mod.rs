@@ -8,6 +8,7 @@ pub mod figures;
 mod migrate;
 mod open;
 pub mod schema;
+mod threads;
 mod tx;
 pub mod types;
 mod writer;
@@ -49,7 +50,7 @@ impl Db {
     ) -> Result<(Self, Vec<String>), Error> {
         let connections = Connections::writer(location)?;
         let migrated = migrate::migrate(&connections).await?;
-        let writer = Writer::spawn(connections, Arc::clone(&clock), Arc::clone(&author));
+        let writer = Writer::spawn(connections, Arc::clone(&clock), Arc::clone(&author))?;
         let readers = Connections::readers(location)?;
         let (fence, gate) = (Arc::default(), Arc::new(watch::Sender::new(true)));
         Ok((Self { readers, writer, clock, author, fence, gate, kind: location.kind() }, migrated))
