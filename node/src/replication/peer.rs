@@ -44,14 +44,14 @@ use crate::{
 pub const PROTOCOL: u32 = 1;
 
 /// How long introducing oneself and opening a stream may take.
-const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
+pub const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The plan is made again at least this often, should a change have been missed.
-const REPLAN_EVERY: Duration = Duration::from_secs(5);
+pub const REPLAN_EVERY: Duration = Duration::from_secs(5);
 
 /// A link that lasted so long was good: after it, waits begin at the shortest again. One that a peer ends at once must not
 /// be dialled ten times a second for ever.
-const PROVEN_AFTER: Duration = Duration::from_secs(10);
+pub const PROVEN_AFTER: Duration = Duration::from_secs(10);
 
 /// Announcements taken from one answer to Register at the most.
 const ANNOUNCEMENTS_MAX: usize = 2_000;

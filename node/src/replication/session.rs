@@ -74,6 +74,8 @@ pub struct Session {
     received_events: u64,
     /// Whether the peer's first acknowledgement holds no more of our own words than we do.
     confirmed: Option<bool>,
+    /// Digest of what both hold alike; `None` after a change. Without it every tick of every link would hash all streams.
+    digest: Option<[u8; 16]>,
     digest_sent: Option<[u8; 16]>,
     digest_heard: Option<[u8; 16]>,
     ticks: u32,
@@ -96,6 +98,7 @@ impl Session {
             acknowledged_events: 0,
             received_events: 0,
             confirmed: None,
+            digest: None,
             digest_sent: None,
             digest_heard: None,
             ticks: 0,
@@ -112,7 +115,10 @@ impl Session {
     pub fn journal_changed(&mut self, streams: &[Stream]) {
         for stream in streams {
             let key = (stream.origin, stream.audience.clone());
-            self.heads.insert(key, (stream.id, stream.head));
+            let held = self.heads.insert(key, (stream.id, stream.head));
+            if held.is_none_or(|(_, head)| head != stream.head) {
+                self.digest = None;
+            }
         }
     }
 
@@ -162,7 +168,7 @@ impl Session {
             return vec![];
         }
         self.ticks += 1;
-        let digest = self.common().digest();
+        let digest = self.common_digest();
         if self.digest_sent == Some(digest) && !self.ticks.is_multiple_of(DIGEST_EVERY_TICKS) {
             return vec![];
         }
@@ -225,8 +231,8 @@ impl Session {
     }
 
     /// Whether the last digests heard and computed differ: one of the two is behind.
-    pub fn differs(&self) -> bool {
-        !self.greeted || self.digest_heard.is_some_and(|heard| heard != self.common().digest())
+    pub fn differs(&mut self) -> bool {
+        !self.greeted || self.digest_heard.is_some_and(|heard| heard != self.common_digest())
     }
 
     /// Whether the peer has confirmed that we have all of our own words that it has.
@@ -284,12 +290,11 @@ impl Session {
             return vec![Output::Close("a digest that has not 16 bytes")];
         };
         self.digest_heard = Some(theirs);
-        let common = self.common();
-        if theirs != common.digest() {
+        if theirs != self.common_digest() {
             return vec![self.want()];
         }
         // The peer has all of this, whoever brought it: nothing of it is under way or lacking.
-        for (key, seq) in common.0 {
+        for (key, seq) in self.common().0 {
             self.peer_has.raise(key.clone(), seq);
             self.sent.raise(key, seq);
         }
@@ -319,6 +324,14 @@ impl Session {
             *origin == self.me.uuid || audience.may_travel(*origin, self.peer.uuid, &self.me)
         };
         self.heads.iter().filter(|(key, _)| fits(key)).map(|(key, (_, head))| (key.clone(), *head)).collect()
+    }
+
+    /// Digest of [`Session::common`].
+    fn common_digest(&mut self) -> [u8; 16] {
+        match self.digest {
+            Some(digest) => digest,
+            None => *self.digest.insert(self.common().digest()),
+        }
     }
 
     /// What we have of what both hold alike.

@@ -32,7 +32,7 @@ use crate::{
 pub const QUEUE_FRAMES: usize = 8;
 
 /// How often both sides compare what they have.
-const TICK: Duration = Duration::from_secs(1);
+pub const TICK: Duration = Duration::from_secs(1);
 
 /// Why a session ended.
 #[derive(Debug, thiserror::Error)]
