@@ -32,6 +32,8 @@ pub enum Why {
     Broken,
     /// The peer refused the link.
     Refused(Refused),
+    /// It was dialled by the peer, and is down.
+    Ended,
     /// The peer broke the protocol.
     Fault(String),
 }
@@ -68,8 +70,7 @@ impl World {
         }
         for peer in wanted {
             if !self.nodes[node].keepers.contains_key(&peer) {
-                let keeper = Keeper { backoff: Default::default(), step: Step::Linked, turn: 0 };
-                self.nodes[node].keepers.insert(peer, keeper);
+                self.nodes[node].keepers.insert(peer, Keeper::default());
                 self.advance(node, peer);
             }
         }
@@ -83,8 +84,11 @@ impl World {
         let keepers: Vec<(Uuid, Step)> = self.nodes[node].keepers.iter().map(|(peer, k)| (*peer, k.step)).collect();
         for (peer, step) in keepers {
             let is_linked = self.nodes[node].links.is_linked(peer);
-            if (step == Step::Waiting && is_linked) || (step == Step::Linked && !is_linked) {
+            if step == Step::Waiting && is_linked {
                 self.advance(node, peer);
+            } else if step == Step::Linked && !is_linked {
+                let lasted = self.now - self.nodes[node].keepers[&peer].since;
+                self.keeper_ended(node, self.index[&peer], &Why::Ended, lasted);
             }
         }
         self.follow_plan(node);
@@ -95,9 +99,10 @@ impl World {
 
     /// What a keeper does next: nothing while there is a link; otherwise it dials.
     fn advance(&mut self, node: usize, peer: Uuid) {
-        let is_linked = self.nodes[node].links.is_linked(peer);
+        let (is_linked, now) = (self.nodes[node].links.is_linked(peer), self.now);
         let Some(keeper) = self.nodes[node].keepers.get_mut(&peer) else { return };
         keeper.turn += 1;
+        keeper.since = now;
         keeper.step = if is_linked { Step::Linked } else { Step::Dialling };
         let turn = keeper.turn;
         if is_linked {
@@ -186,7 +191,7 @@ impl World {
 
     /// An attempt, or the link that came of it, has ended.
     fn keeper_ended(&mut self, node: usize, peer: usize, why: &Why, lasted: Micros) {
-        let uuid = self.nodes[peer].id.uuid;
+        let (uuid, now) = (self.nodes[peer].id.uuid, self.now);
         let is_linked = self.nodes[node].links.is_linked(uuid);
         let random = self.rng.unit();
         let Some(keeper) = self.nodes[node].keepers.get_mut(&uuid) else { return };
@@ -198,13 +203,17 @@ impl World {
             Why::Fault(_) => AFTER_FAULT,
             _ => keeper.backoff.next(random),
         };
+        if matches!(why, Why::Fault(_)) {
+            keeper.rest_until = now + micros(AFTER_FAULT);
+        }
+        let wait = micros(wait).max(keeper.rest_until.saturating_sub(now));
         keeper.step = Step::Waiting;
         keeper.turn += 1;
         let (turn, life) = (keeper.turn, self.nodes[node].life);
         if matches!(why, Why::Cut | Why::Silent | Why::Broken) {
             if is_linked { self.nodes[node].away.remove(&uuid) } else { self.nodes[node].away.insert(uuid) };
         }
-        self.after(micros(wait), What::Redial(node, life, peer, turn));
+        self.after(wait, What::Redial(node, life, peer, turn));
         self.changed.insert(node);
     }
 

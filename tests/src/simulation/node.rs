@@ -42,9 +42,10 @@ pub enum Operation {
 }
 
 /// How dialling one peer stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Step {
     /// Linked, whoever dialled.
+    #[default]
     Linked,
     /// Waits before the next attempt.
     Waiting,
@@ -55,7 +56,7 @@ pub enum Step {
 }
 
 /// Keeps a node linked to one peer, as `replication/peer.rs: keep`.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Keeper {
     /// Waits between attempts.
     pub backoff: Backoff,
@@ -63,6 +64,10 @@ pub struct Keeper {
     pub step: Step,
     /// Tells attempts and waits from earlier ones.
     pub turn: u64,
+    /// Since when it stands so.
+    pub since: Micros,
+    /// Until when it dials nobody, after a fault of the peer.
+    pub rest_until: Micros,
 }
 
 /// A node.

@@ -245,7 +245,13 @@ impl World {
         let is_known = super::truth::is_attested(&node.journal, &batch);
         let why = match checked {
             Err(error) => Some(error.to_string()),
-            Ok(()) if !is_known => Some("the origin is not known".to_owned()),
+            Ok(()) if !is_known => {
+                if std::env::var_os("SIM_DEBUG").is_some() {
+                    let e = codepop_node::journal::Event::parse(batch.events[0].clone()).unwrap();
+                    println!("{:.3} {} -> {} origin {} {} seq {} live {} | sender stream {:?} | receiver everyone {:?} sender everyone {:?}", super::seconds(self.now), peer.id.number, node.id.number, self.nodes[self.index[&e.header.origin]].id.number, e.header.audience, e.header.seq, batch.live_only, peer.journal.stream(&(e.header.origin, e.header.audience.clone())).map(|s| (s.head, s.floor)), node.journal.stream(&(e.header.origin, codepop_node::journal::Audience::Everyone)).map(|s| (s.head, s.floor)), peer.journal.stream(&(e.header.origin, codepop_node::journal::Audience::Everyone)).map(|s| (s.head, s.floor)));
+                }
+                Some("the origin is not known".to_owned())
+            }
             Ok(()) => None,
         };
         let at = connection.nodes[side];
