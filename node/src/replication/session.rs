@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use codepop_proto::mesh::{Ack, Digest, EventBatch, Hello, ReplicationFrame, Want, replication_frame::Frame};
 use codepop_shared::identity::SpiffeId;
 
-use crate::journal::{Positions, Stream, StreamKey};
+use crate::journal::{Audience, Positions, Stream, StreamKey};
 
 /// Events that may be under way without an acknowledgement: a quarter of a second of catch-up, and a bound on what a
 /// slow peer makes us hold.
@@ -186,10 +186,16 @@ impl Session {
         }
         // The stream that says who an origin is goes before its others: BTreeMap order puts `everyone` first.
         let goes = |key: &StreamKey| self.may_send(key) || self.owed.contains(key);
+        // Whom this node knows by introduction alone it cannot introduce to others yet.
+        let is_announced = |(origin, audience): &StreamKey| {
+            *origin == self.me.uuid
+                || *audience == Audience::Everyone
+                || self.heads.get(&(*origin, Audience::Everyone)).is_some_and(|(_, head)| *head > 0)
+        };
         self.heads.iter().filter(|(key, _)| goes(key)).find_map(|(key, (stream, head))| {
             let until = if self.push || self.owed.contains(key) { *head } else { (*head).min(self.wanted.get(key)) };
             let after = self.sent.get(key);
-            (after < until).then(|| Next {
+            (after < until && is_announced(key)).then(|| Next {
                 stream: *stream,
                 key: key.clone(),
                 after,
@@ -354,7 +360,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::{journal::Audience, testing::name};
+    use crate::testing::name;
 
     fn stream(id: i64, origin: Uuid, audience: Audience, head: u64) -> Stream {
         Stream { id, origin, audience, head, head_hash: None, floor: 0 }
@@ -399,6 +405,20 @@ mod tests {
         ];
         greet(&mut a, &streams, &mut b, &[]);
         assert_eq!(a.next(), None);
+    }
+
+    #[test]
+    fn what_an_origin_says_waits_for_its_announcement() {
+        let (mut a, mut b) = pair(true);
+        (a.me.region, b.me.region, a.peer.region) = ("C".into(), "C".into(), "C".into());
+        let (origin, region) = (Uuid::now_v7(), Audience::Region("C".into()));
+        greet(&mut a, &[stream(1, origin, region.clone(), 5)], &mut b, &[]);
+        assert_eq!(a.next(), None);
+        a.journal_changed(&[stream(2, origin, Audience::Everyone, 1)]);
+        let next = a.next().unwrap();
+        assert_eq!(next.key.1, Audience::Everyone);
+        a.sent(next.key, 1, 1);
+        assert_eq!(a.next().unwrap().key.1, region);
     }
 
     #[test]

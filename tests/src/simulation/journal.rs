@@ -78,6 +78,12 @@ impl Journal {
         Self { me, law, streams, entries, rows: Rows::default(), version: 0, known: Default::default() }
     }
 
+    /// The same database, held by another node.
+    #[must_use]
+    pub fn of(&self, me: SpiffeId) -> Self {
+        Self { me, ..self.clone() }
+    }
+
     /// All streams, read once a change.
     pub fn all(&mut self) -> Rc<Vec<Stream>> {
         if self.known.0 != self.version {

@@ -2,6 +2,7 @@
 //! eight frames, and the journal, as `mesh/heartbeat.rs: run` and `replication/stream.rs` do it.
 
 use codepop_node::{
+    journal::Audience,
     mesh::heartbeat::Pulse,
     replication::{
         accept,
@@ -245,13 +246,7 @@ impl World {
         let is_known = super::truth::is_attested(&node.journal, &batch);
         let why = match checked {
             Err(error) => Some(error.to_string()),
-            Ok(()) if !is_known => {
-                if std::env::var_os("SIM_DEBUG").is_some() {
-                    let e = codepop_node::journal::Event::parse(batch.events[0].clone()).unwrap();
-                    println!("{:.3} {} -> {} origin {} {} seq {} live {} | sender stream {:?} | receiver everyone {:?} sender everyone {:?}", super::seconds(self.now), peer.id.number, node.id.number, self.nodes[self.index[&e.header.origin]].id.number, e.header.audience, e.header.seq, batch.live_only, peer.journal.stream(&(e.header.origin, e.header.audience.clone())).map(|s| (s.head, s.floor)), node.journal.stream(&(e.header.origin, codepop_node::journal::Audience::Everyone)).map(|s| (s.head, s.floor)), peer.journal.stream(&(e.header.origin, codepop_node::journal::Audience::Everyone)).map(|s| (s.head, s.floor)));
-                }
-                Some("the origin is not known".to_owned())
-            }
+            Ok(()) if !is_known => Some("the origin is not known".to_owned()),
             Ok(()) => None,
         };
         let at = connection.nodes[side];
@@ -308,12 +303,13 @@ impl World {
             return true;
         }
         let count = events.len();
-        if next.key.1.is_relayed() && self.rng.chance(self.swarm.skips) {
+        if next.after > 0 && next.key.1.is_relayed() && self.rng.chance(self.swarm.skips) {
             // As if its journal had been read wrongly: what follows will not join.
             session.sent(next.key, last, 0);
             return true;
         }
-        let proofs = if live_only { node.journal.announcement_of(next.key.0) } else { None };
+        let needs_proof = live_only || (next.after == 0 && next.key.1 != Audience::Everyone);
+        let proofs = if needs_proof { node.journal.announcement_of(next.key.0) } else { None };
         let frame = Frame::Events(EventBatch { events, proofs: proofs.into_iter().collect(), live_only });
         let times = if self.rng.chance(self.swarm.doubles) { 2 } else { 1 };
         for _ in 0..times {

@@ -164,7 +164,7 @@ impl World {
     }
 
     /// A node stops at once. Its machine says so to its peers, or is gone itself and says nothing.
-    pub(super) fn crash(&mut self, at: usize, is_power_cut: bool) {
+    pub fn crash(&mut self, at: usize, is_power_cut: bool) {
         if !self.nodes[at].is_up {
             return;
         }
