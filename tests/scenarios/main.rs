@@ -48,5 +48,6 @@ mod roles;
 mod schedule;
 mod seed;
 mod sessions;
+mod simulation;
 mod stores;
 mod tls;

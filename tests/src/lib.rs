@@ -9,3 +9,4 @@ pub mod bench;
 pub mod docs;
 pub mod faults;
 pub mod harness;
+pub mod simulation;

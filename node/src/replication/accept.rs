@@ -85,6 +85,21 @@ pub fn may_bring_live_only(from: &SpiffeId, origin: Uuid) -> bool {
     from.kind == Kind::Hub || from.uuid == origin
 }
 
+/// Reads events of one stream that `from` brought to `me` and checks what can be known without a database: form, chain,
+/// audience, order, and who may bring live events alone. Signatures are not checked.
+///
+/// # Errors
+/// What is wrong, as a [`Error::Fault`] of the peer.
+pub fn read(
+    signed: Vec<SignedEvent>,
+    from: &SpiffeId,
+    me: &SpiffeId,
+    live_only: bool,
+) -> Result<(StreamKey, Vec<Event>), Error> {
+    let run = Run::read(signed, from, me, live_only)?;
+    Ok((run.key, run.events))
+}
+
 /// Events of one stream whose form and signatures are in order.
 pub struct Verified {
     run: Run,

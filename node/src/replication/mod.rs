@@ -8,7 +8,7 @@ pub mod accept;
 pub mod apply;
 pub mod find;
 mod find_drink;
-mod outbox;
+pub mod outbox;
 pub mod peer;
 pub mod rpc;
 pub mod session;

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use codepop_proto::mesh::{Ack, Digest, EventBatch, Hello, ReplicationFrame, Want, replication_frame::Frame};
 use codepop_shared::identity::SpiffeId;
 
-use crate::journal::{Positions, Stream, StreamKey};
+use crate::journal::{Audience, Positions, Stream, StreamKey};
 
 /// Events that may be under way without an acknowledgement: a quarter of a second of catch-up, and a bound on what a
 /// slow peer makes us hold.
@@ -74,6 +74,8 @@ pub struct Session {
     received_events: u64,
     /// Whether the peer's first acknowledgement holds no more of our own words than we do.
     confirmed: Option<bool>,
+    /// Digest of what both hold alike; `None` after a change. Without it every tick of every link would hash all streams.
+    digest: Option<[u8; 16]>,
     digest_sent: Option<[u8; 16]>,
     digest_heard: Option<[u8; 16]>,
     ticks: u32,
@@ -96,6 +98,7 @@ impl Session {
             acknowledged_events: 0,
             received_events: 0,
             confirmed: None,
+            digest: None,
             digest_sent: None,
             digest_heard: None,
             ticks: 0,
@@ -112,7 +115,10 @@ impl Session {
     pub fn journal_changed(&mut self, streams: &[Stream]) {
         for stream in streams {
             let key = (stream.origin, stream.audience.clone());
-            self.heads.insert(key, (stream.id, stream.head));
+            let held = self.heads.insert(key, (stream.id, stream.head));
+            if held.is_none_or(|(_, head)| head != stream.head) {
+                self.digest = None;
+            }
         }
     }
 
@@ -162,7 +168,7 @@ impl Session {
             return vec![];
         }
         self.ticks += 1;
-        let digest = self.common().digest();
+        let digest = self.common_digest();
         if self.digest_sent == Some(digest) && !self.ticks.is_multiple_of(DIGEST_EVERY_TICKS) {
             return vec![];
         }
@@ -180,10 +186,16 @@ impl Session {
         }
         // The stream that says who an origin is goes before its others: BTreeMap order puts `everyone` first.
         let goes = |key: &StreamKey| self.may_send(key) || self.owed.contains(key);
+        // Whom this node knows by introduction alone it cannot introduce to others yet.
+        let is_announced = |(origin, audience): &StreamKey| {
+            *origin == self.me.uuid
+                || *audience == Audience::Everyone
+                || self.heads.get(&(*origin, Audience::Everyone)).is_some_and(|(_, head)| *head > 0)
+        };
         self.heads.iter().filter(|(key, _)| goes(key)).find_map(|(key, (stream, head))| {
             let until = if self.push || self.owed.contains(key) { *head } else { (*head).min(self.wanted.get(key)) };
             let after = self.sent.get(key);
-            (after < until).then(|| Next {
+            (after < until && is_announced(key)).then(|| Next {
                 stream: *stream,
                 key: key.clone(),
                 after,
@@ -225,8 +237,8 @@ impl Session {
     }
 
     /// Whether the last digests heard and computed differ: one of the two is behind.
-    pub fn differs(&self) -> bool {
-        !self.greeted || self.digest_heard.is_some_and(|heard| heard != self.common().digest())
+    pub fn differs(&mut self) -> bool {
+        !self.greeted || self.digest_heard.is_some_and(|heard| heard != self.common_digest())
     }
 
     /// Whether the peer has confirmed that we have all of our own words that it has.
@@ -284,12 +296,11 @@ impl Session {
             return vec![Output::Close("a digest that has not 16 bytes")];
         };
         self.digest_heard = Some(theirs);
-        let common = self.common();
-        if theirs != common.digest() {
+        if theirs != self.common_digest() {
             return vec![self.want()];
         }
         // The peer has all of this, whoever brought it: nothing of it is under way or lacking.
-        for (key, seq) in common.0 {
+        for (key, seq) in self.common().0 {
             self.peer_has.raise(key.clone(), seq);
             self.sent.raise(key, seq);
         }
@@ -321,6 +332,14 @@ impl Session {
         self.heads.iter().filter(|(key, _)| fits(key)).map(|(key, (_, head))| (key.clone(), *head)).collect()
     }
 
+    /// Digest of [`Session::common`].
+    fn common_digest(&mut self) -> [u8; 16] {
+        match self.digest {
+            Some(digest) => digest,
+            None => *self.digest.insert(self.common().digest()),
+        }
+    }
+
     /// What we have of what both hold alike.
     fn common(&self) -> Positions {
         let shared = |(_, audience): &StreamKey| {
@@ -341,7 +360,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::{journal::Audience, testing::name};
+    use crate::testing::name;
 
     fn stream(id: i64, origin: Uuid, audience: Audience, head: u64) -> Stream {
         Stream { id, origin, audience, head, head_hash: None, floor: 0 }
@@ -386,6 +405,20 @@ mod tests {
         ];
         greet(&mut a, &streams, &mut b, &[]);
         assert_eq!(a.next(), None);
+    }
+
+    #[test]
+    fn what_an_origin_says_waits_for_its_announcement() {
+        let (mut a, mut b) = pair(true);
+        (a.me.region, b.me.region, a.peer.region) = ("C".into(), "C".into(), "C".into());
+        let (origin, region) = (Uuid::now_v7(), Audience::Region("C".into()));
+        greet(&mut a, &[stream(1, origin, region.clone(), 5)], &mut b, &[]);
+        assert_eq!(a.next(), None);
+        a.journal_changed(&[stream(2, origin, Audience::Everyone, 1)]);
+        let next = a.next().unwrap();
+        assert_eq!(next.key.1, Audience::Everyone);
+        a.sent(next.key, 1, 1);
+        assert_eq!(a.next().unwrap().key.1, region);
     }
 
     #[test]

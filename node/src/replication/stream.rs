@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     auth::Permit,
-    journal::{Stream, conflicts, entries, streams},
+    journal::{Audience, Stream, conflicts, entries, streams},
     mesh::links::Links,
     storage::{self, Db},
 };
@@ -36,7 +36,7 @@ pub const QUEUE_FRAMES: usize = 8;
 const UNDER_WAY: u32 = 2;
 
 /// How often both sides compare what they have.
-const TICK: Duration = Duration::from_secs(1);
+pub const TICK: Duration = Duration::from_secs(1);
 
 /// Why a session ended.
 #[derive(Debug, thiserror::Error)]
@@ -204,8 +204,10 @@ impl Run<'_> {
                 continue;
             }
             let mut proofs = self.proofs_for(&batch.events).await?;
-            if batch.live_only {
-                // Its first announcement may be superseded and gone, and then nobody would know the origin's key.
+            // Its first announcement may be superseded and gone, or this node may not bring it, being no hub and below the
+            // floor; and then nobody would know the origin's key.
+            let begins = next.after == 0 && next.key.1 != Audience::Everyone;
+            if batch.live_only || begins {
                 proofs.extend(self.announcement_of(next.key.0).await?);
             }
             self.put(Frame::Events(EventBatch { proofs, ..batch })).await?;
