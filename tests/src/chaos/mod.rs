@@ -70,7 +70,7 @@ pub async fn run(plan: Plan, mut progress: impl FnMut(&Report)) -> Report {
     for round in 1..=plan.rounds {
         report.kills += play(&mut mesh, &mut dice).await;
         report.rounds = round;
-        report.acknowledged = writers.count();
+        (report.acknowledged, report.unknown) = writers.count();
         report.took = begun.elapsed();
         progress(&report);
     }

@@ -73,10 +73,10 @@ impl Writers {
         Self { acknowledged, stopped, tasks }
     }
 
-    /// How many writes were acknowledged so far.
-    pub fn count(&self) -> usize {
+    /// How many writes were acknowledged so far, and of how many nobody knows.
+    pub fn count(&self) -> (usize, u64) {
         let acknowledged = self.acknowledged.lock().unwrap();
-        acknowledged.drinks.len() + acknowledged.accounts.len()
+        (acknowledged.drinks.len() + acknowledged.accounts.len(), acknowledged.unknown)
     }
 
     /// Ends them and says what was acknowledged.
