@@ -159,6 +159,9 @@ pub struct RunArgs {
     /// Seconds between two reports of a store to its region and its hub, at the least, 1 to 3600
     #[arg(long, env = "NODE_REPORT_SECS", value_name = "SECONDS", default_value = defaults::REPORT)]
     pub report_secs: String,
+    /// Seconds between two digests of the state, by which peers are compared, at the least, 1 to 3600
+    #[arg(long, env = "NODE_DIGEST_SECS", value_name = "SECONDS", default_value = defaults::DIGEST)]
+    pub digest_secs: String,
     /// Mail server for receipts: smtps://user:password@host:port, or smtp://… (encrypted by STARTTLS, except on loopback);
     /// without one, receipts are written into the folder outbox in the data directory
     #[arg(long, env = "SMTP_URL", value_name = "URL", hide_env_values = true)]

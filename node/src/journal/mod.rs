@@ -2,7 +2,8 @@
 //! transactions as the rows that they change. It names no shop noun.
 //!
 //! Reading order: [`Audience`], [`Event`], [`Scope`] (who may say what), [`Replicated`] (what a noun says of its events),
-//! [`Merge`] (how concurrent changes merge), [`emit`] (a local write), `streams`, `entries`, `compact`.
+//! [`Merge`] (how concurrent changes merge), [`emit`] (a local write), `streams`, `entries`, `compact`, `live`,
+//! `snapshots`.
 
 mod audience;
 mod authority;
@@ -11,8 +12,10 @@ pub mod conflicts;
 mod emit;
 pub mod entries;
 mod event;
+pub mod live;
 mod merge;
 mod replicated;
+pub mod snapshots;
 pub mod streams;
 
 pub use self::{

@@ -71,6 +71,8 @@ diesel::table! {
         noticed_at -> Moment,
         stream -> Nullable<BigInt>,
         seq -> Nullable<BigInt>,
+        dismissed_by -> Nullable<Text>,
+        dismissed_at -> Nullable<Moment>,
     }
 }
 
@@ -764,6 +766,18 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// Audiences that came as snapshots and were not yet found equal to a second node.
+    snapshots (audience, bringer) {
+        audience -> Text,
+        bringer -> Uid,
+        since -> Moment,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     streams,
     events,
@@ -809,4 +823,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     machine_log,
     audit_entries,
     staff_invitations,
+    snapshots,
 );
