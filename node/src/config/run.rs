@@ -257,7 +257,7 @@ fn report_every(values: &Values<'_>) -> Result<Duration, Refused> {
     values.require(REPORT, |text| values::whole(text, REPORT_RANGE)).map(Duration::from_secs)
 }
 
-fn database(values: &Values<'_>) -> Result<Database, Refused> {
+pub(super) fn database(values: &Values<'_>) -> Result<Database, Refused> {
     let Some(text) = values.text(DATABASE) else {
         return Ok(Database::Sqlite);
     };

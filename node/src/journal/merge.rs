@@ -121,6 +121,11 @@ pub fn source(clocks: &[u8], field: Field) -> Result<Option<Stamp>, Error> {
     Ok(decode(clocks)?.into_iter().find(|(known, _)| *known == field).map(|(_, stamp)| stamp))
 }
 
+/// The events that the fields of a row come from, one entry a field.
+pub fn sources(clocks: &[u8]) -> Result<Vec<Stamp>, Error> {
+    Ok(decode(clocks)?.into_iter().map(|(_, stamp)| stamp).collect())
+}
+
 fn decode(bytes: &[u8]) -> Result<Vec<(Field, Stamp)>, Error> {
     let (entries, rest) = bytes.as_chunks::<ENTRY_LEN>();
     if !rest.is_empty() {

@@ -512,4 +512,4 @@ pub async fn retry_one(tx: &mut Tx, stream: i64, seq: i64) -> Result<Option<Outc
 
 #[cfg(test)]
 #[path = "accept_tests.rs"]
-mod tests;
+pub(super) mod tests;

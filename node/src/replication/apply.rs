@@ -35,6 +35,9 @@ const NEVER_HELD: &[&str] = &[
     "codepop.roles.v1.RoleRevoked",
 ];
 
+/// Kinds whose rows keep no clocks, or are dropped when their time is over: the events stay live.
+pub const WITHOUT_CLOCKS: &[&str] = &["codepop.accounts.v1.SessionEnded", "codepop.accounts.v1.LegacySessionKept"];
+
 /// Whether events of this kind are merged whatever the clock of their origin says.
 pub fn is_never_held(kind: &str) -> bool {
     NEVER_HELD.contains(&kind)

@@ -166,3 +166,7 @@ async fn verify(
     };
     tokio::task::spawn_blocking(look).await.map_err(|_| storage::Error::Unavailable("the node is stopping".into()))
 }
+
+#[cfg(test)]
+#[path = "restore_tests.rs"]
+mod tests;
