@@ -16,7 +16,7 @@ use super::apply::{apply, apply_guarded, is_never_held};
 use crate::{
     accounts, audit,
     auth::Permit,
-    journal::{Event, Outcome, Stamp, State, Stream, StreamKey, conflicts, entries, streams},
+    journal::{Event, Outcome, Stamp, State, Stream, StreamKey, conflicts, entries, snapshots, streams},
     mesh::registry,
     storage::{self, Db, Tx},
 };
@@ -177,6 +177,8 @@ struct Run {
     events: Vec<Event>,
     /// Whether what was superseded may be missing between them.
     live_only: bool,
+    /// Who brought them.
+    from: Uuid,
 }
 
 /// Who signed with which key.
@@ -213,13 +215,13 @@ impl Run {
                 return fault("the events do not follow each other");
             }
         }
-        Ok(Self { key, events, live_only })
+        Ok(Self { key, events, live_only, from: from.uuid })
     }
 
     /// One event, out of the order of its stream.
     fn alone(event: Event) -> Self {
         let key = (event.header.origin, event.header.audience.clone());
-        Self { key, events: vec![event], live_only: true }
+        Self { from: key.0, key, events: vec![event], live_only: true }
     }
 
     /// Checks every signature, off the async threads and on all cores: 40 µs each.
@@ -284,6 +286,7 @@ impl Run {
         streams::advance(tx, &stream).await?;
         if has_gaps {
             streams::raise_floor(tx, stream.id, stream.head).await?;
+            snapshots::brought(tx, &stream.audience, self.from).await?;
         }
         Ok(Taken { new: new.len(), ..Taken::nothing(self.key, stream.head) })
     }
@@ -324,7 +327,7 @@ fn is_stripped(event: &Event) -> bool {
 }
 
 /// Notes that a stream was forked, once: it is offered again and again.
-async fn note_fork(tx: &mut Tx, stream: &Stream) -> Result<(), storage::Error> {
+pub(super) async fn note_fork(tx: &mut Tx, stream: &Stream) -> Result<(), storage::Error> {
     if conflicts::is_noted(tx, "fork", stream.id).await? {
         return Ok(());
     }
@@ -358,7 +361,7 @@ async fn one(
     Ok(())
 }
 
-fn stamp(stream: i64, event: &Event) -> Stamp {
+pub(super) fn stamp(stream: i64, event: &Event) -> Stamp {
     let header = &event.header;
     Stamp { hlc: header.hlc, origin: header.origin, stream, seq: header.seq.cast_signed() }
 }
@@ -461,6 +464,24 @@ pub async fn singles(db: &Db, signed: Vec<SignedEvent>) -> Result<usize, Error> 
     Ok(count)
 }
 
+/// Verifies one event out of the order of its stream that a peer brought: form, chain, audience, body and signature.
+pub(super) async fn verified(db: &Db, from: &SpiffeId, signed: SignedEvent) -> Result<(Event, Arc<Certified>), Error> {
+    let me = &db.author().id;
+    let event = Event::parse(signed).or_else(|error| fault(error.to_string()))?;
+    let header = &event.header;
+    let is_for_us = header.chain == me.chain && header.audience.may_travel(header.origin, from.uuid, me);
+    if !is_for_us || event.message().is_none() {
+        return fault("an event that is not for this node, or without its body");
+    }
+    let key = header.key_id;
+    let run = Run::alone(event);
+    let mut keys = run.verify(db).await?;
+    match (run.events.into_iter().next(), keys.remove(&key)) {
+        (Some(event), Some(certified)) => Ok((event, certified)),
+        _ => fault("an unknown key"),
+    }
+}
+
 /// Checks one event that is read here and not kept: form, chain and signature. Returns it with its origin; what it says
 /// is the caller's to judge.
 pub async fn attested(db: &Db, signed: SignedEvent) -> Result<(Event, SpiffeId), Error> {
@@ -503,6 +524,7 @@ async fn retry(db: &Db, waiting: Vec<entries::Withheld>) -> Result<usize, Error>
                 let outcome = apply_guarded(tx, origin.id(), &event, &held.stamp).await?;
                 if outcome.state != State::Quarantined {
                     entries::settle(tx, held.stamp.stream, held.stamp.seq, &outcome).await?;
+                    tx.signals.journal = true;
                     applied += 1;
                 }
             }
@@ -512,6 +534,24 @@ async fn retry(db: &Db, waiting: Vec<entries::Withheld>) -> Result<usize, Error>
     .await
 }
 
+/// Tries one event in quarantine again. `None` when it does not wait there.
+///
+/// # Errors
+/// The database failed.
+pub async fn retry_one(tx: &mut Tx, stream: i64, seq: i64) -> Result<Option<Outcome>, storage::Error> {
+    if entries::reason(tx, stream, seq).await?.is_none() {
+        return Ok(None);
+    }
+    let Some(signed) = entries::get(tx, stream, seq).await? else { return Ok(None) };
+    let Ok(event) = Event::parse(signed) else { return Ok(None) };
+    let Some(origin) = registry::find_by_key(tx, event.header.key_id).await? else { return Ok(None) };
+    let outcome = apply_guarded(tx, origin.id(), &event, &stamp(stream, &event)).await?;
+    entries::settle(tx, stream, seq, &outcome).await?;
+    // What comes of it belongs to the state that peers compare.
+    tx.signals.journal = true;
+    Ok(Some(outcome))
+}
+
 #[cfg(test)]
 #[path = "accept_tests.rs"]
-mod tests;
+pub(super) mod tests;

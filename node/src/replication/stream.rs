@@ -21,6 +21,7 @@ use super::{
     accept,
     outbox::Outbox,
     session::{BATCH_BYTES_MAX, Next, Output, Session, framed},
+    states::States,
 };
 use crate::{
     auth::Permit,
@@ -61,13 +62,19 @@ pub struct Replicator {
     db: Db,
     links: Links,
     streams: watch::Receiver<Arc<Vec<Stream>>>,
+    states: States,
 }
 
 impl Replicator {
     /// Sessions over a database.
-    pub fn new(db: Db, links: Links) -> Self {
+    pub fn new(db: Db, links: Links, states: States) -> Self {
         let streams = streams::watch(&db);
-        Self { db, links, streams }
+        Self { db, links, streams, states }
+    }
+
+    /// What the state of each audience comes to.
+    pub fn states(&self) -> &States {
+        &self.states
     }
 
     /// Replicates with a peer until the session ends.
@@ -251,7 +258,11 @@ impl Run<'_> {
                 Ok(ReplicationFrame { frame: None }) => continue,
                 Err(status) => return End::Broken(status.message().to_owned()),
             };
-            let outputs = self.session().handle(frame);
+            let (outputs, compared) = {
+                let mut session = self.session();
+                (session.handle(frame), session.take_compared())
+            };
+            self.of.states.report(self.peer.uuid, compared);
             if let Err(end) = self.perform(outputs).await {
                 return end;
             }
@@ -369,6 +380,7 @@ impl Run<'_> {
             ticks.tick().await;
             let (outputs, lag, delivered, differs) = {
                 let mut session = self.session();
+                session.states_computed(self.of.states.digested());
                 (session.tick(), session.lag(), session.delivered(), session.differs())
             };
             self.of.links.measured(self.peer.uuid, lag, delivered, differs);
