@@ -18,6 +18,9 @@ use crate::harness::{Builder, Digests, Mesh};
 /// The store whose files are damaged.
 const STORE: usize = 1;
 
+/// Drinks in it: enough to fill pages.
+const DRINKS: usize = 60;
+
 /// Time for a started store to be equal to the others, or to notice that it can't be.
 const NOTICED_WITHIN: Duration = Duration::from_secs(8);
 
@@ -61,6 +64,9 @@ pub async fn tries(seed: u64, tries: u32, mut told: impl FnMut(&Damage, &Outcome
             mesh.sign_up(node, &format!("customer{round}of{node}")).await;
         }
     }
+    for drink in 0..DRINKS {
+        mesh.try_make_drink(1 + drink % 2, &format!("drink{drink}")).await.unwrap();
+    }
     mesh.settled().await;
     let expected = mesh.digests(2).await;
     let (dir, [killed, stopped]) =
@@ -71,10 +77,11 @@ pub async fn tries(seed: u64, tries: u32, mut told: impl FnMut(&Damage, &Outcome
     mesh.settled().await;
     mesh.stop(STORE).await;
     copy_files(&dir, &stopped);
-    for _ in 0..tries {
+    for number in 0..tries {
         // A killed store leaves a write-ahead log, a stopped one only the database itself.
         let copy = if dice.one_in(3) { &killed } else { &stopped };
-        let damage = harm(copy, &dir, &mut dice);
+        // The first try is the worst: nothing is left.
+        let damage = if number == 0 { empty(&stopped, &dir) } else { harm(copy, &dir, &mut dice) };
         let outcome = outcome(&mut mesh, &expected).await;
         told(&damage, &outcome);
         for other in [0, 2] {
@@ -101,6 +108,13 @@ fn copy_files(from: &Path, to: &Path) {
             drop(fs::remove_file(to.join(file)));
         }
     }
+}
+
+/// Leaves nothing but an empty file.
+fn empty(stopped: &Path, dir: &Path) -> Damage {
+    copy_files(stopped, dir);
+    fs::write(dir.join(FILES[0]), []).unwrap();
+    Damage::Truncate(FILES[0], 0)
 }
 
 /// Puts the unharmed files back and damages one of them.
