@@ -53,6 +53,7 @@ mod roles;
 mod schedule;
 mod seed;
 mod sessions;
+mod simulation;
 mod stores;
 mod tls;
 mod versions;

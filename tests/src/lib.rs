@@ -11,3 +11,4 @@ pub mod chaos;
 pub mod docs;
 pub mod faults;
 pub mod harness;
+pub mod simulation;

@@ -3,6 +3,7 @@
 
 pub mod access;
 mod audit;
+mod conflicts;
 mod gauges;
 mod nodes;
 mod observe;

@@ -8,7 +8,7 @@ use diesel_async::RunQueryDsl as _;
 use futures::{FutureExt, future::BoxFuture};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{About, Conn, Error, Signals, Tx, open::Connections};
+use super::{About, Conn, Error, Signals, Tx, open::Connections, threads::writer_thread};
 use crate::{clock::Clock, identity::Author};
 
 /// Writes that may wait. At 4,000 a second it is a quarter of a second of work; more is answered `overloaded`.
@@ -35,29 +35,33 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn spawn(connections: Connections, clock: Arc<Clock>, author: Arc<Author>) -> Self {
+    /// Starts the writer. SQLite's blocks, and has a thread of its own; PostgreSQL's waits for a socket like any task.
+    pub(crate) fn spawn(connections: Connections, clock: Arc<Clock>, author: Arc<Author>) -> Result<Self, Error> {
         let (jobs, queue) = mpsc::channel(QUEUE_MAX);
         let (wake, journal) = watch::channel(0);
         let (wake_registry, registry) = watch::channel(0);
         let (wake_erasures, erasures) = watch::channel(0);
         let (wake_notices, notices) = watch::channel(0);
         let (faults, fault) = watch::channel(None);
-        tokio::spawn(
-            Task {
-                connections,
-                clock,
-                author,
-                queue,
-                wake,
-                wake_registry,
-                wake_erasures,
-                wake_notices,
-                faults,
-                log_holds_erased: false,
-            }
-            .run(),
-        );
-        Self { jobs, journal, registry, erasures, notices, fault }
+        let blocks = matches!(connections, Connections::Sqlite(_));
+        let task = Task {
+            connections,
+            clock,
+            author,
+            queue,
+            wake,
+            wake_registry,
+            wake_erasures,
+            wake_notices,
+            faults,
+            log_holds_erased: false,
+        };
+        if blocks {
+            writer_thread(task.run()).map_err(|error| Error::Unavailable(error.to_string()))?;
+        } else {
+            tokio::spawn(task.run());
+        }
+        Ok(Self { jobs, journal, registry, erasures, notices, fault })
     }
 
     /// Changes whenever committed events were appended or accepted.

@@ -227,7 +227,7 @@ impl Mesh {
 
     /// What people should look at, at a node.
     pub async fn conflicts(&self, node: usize) -> Vec<Conflict> {
-        self.ask(node).await.list_conflicts(ListConflictsRequest {}).await.unwrap().into_inner().conflicts
+        self.ask(node).await.list_conflicts(ListConflictsRequest::default()).await.unwrap().into_inner().conflicts
     }
 
     /// The digests of a node.

@@ -37,10 +37,15 @@ pub fn bin_dir() -> &'static Path {
     })
 }
 
+/// Where an instrumented program writes its counters.
+const COUNTERS_FILE: &str = "LLVM_PROFILE_FILE";
+
 /// A command of one of the programs, without any variable of ours in its environment.
 pub fn command(program: &str) -> Command {
     let mut command = Command::new(bin_dir().join(program));
     command.env_clear().stdin(Stdio::null());
+    // When the tests' coverage is measured, so is that of the programs.
+    command.envs(env::var_os(COUNTERS_FILE).map(|file| (COUNTERS_FILE, file)));
     command
 }
 
