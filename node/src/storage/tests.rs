@@ -212,7 +212,8 @@ async fn a_postgres_server_that_goes_away_within_a_commit_leaves_it_in_doubt() {
         CREATE CONSTRAINT TRIGGER at_commit AFTER INSERT ON doomed DEFERRABLE INITIALLY DEFERRED \
         FOR EACH ROW EXECUTE FUNCTION last_word()";
     let node = Node::postgres().await;
-    let run = async |sql: &'static str| node.db.write(move |tx| Box::pin(async move { tx.conn.batch(sql).await })).await;
+    let run =
+        async |sql: &'static str| node.db.write(move |tx| Box::pin(async move { tx.conn.batch(sql).await })).await;
     run(LAST_WORD).await.unwrap();
     let doubt = run("INSERT INTO doomed VALUES (1)").await.unwrap_err();
     assert!(matches!(doubt, Error::InDoubt(_)), "{doubt:?}");
