@@ -43,6 +43,7 @@ mod objects;
 mod once;
 mod power_cuts;
 mod regions;
+mod repair;
 mod replication;
 mod roles;
 mod schedule;
