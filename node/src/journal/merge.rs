@@ -92,14 +92,21 @@ impl Merge {
 
     /// Ends the merge: events that lost a field are told so. Returns the clocks to store in the row and how many fields
     /// the event holds, which `apply` passes on.
-    pub async fn settle(mut self, tx: &mut Tx) -> Result<(Vec<u8>, i32), Error> {
-        for (stream, seq) in std::mem::take(&mut self.superseded) {
+    pub async fn settle(self, tx: &mut Tx) -> Result<(Vec<u8>, i32), Error> {
+        let (clocks, live, superseded) = self.finish();
+        for (stream, seq) in superseded {
             on!(tx, conn => diesel::update(events::table.find((stream, seq)))
                 .set(events::live.eq(events::live - 1))
                 .execute(conn)
                 .await)?;
         }
-        Ok((self.encode(), self.live))
+        Ok((clocks, live))
+    }
+
+    /// Ends the merge without a database: the clocks to store in the row, how many fields the event holds, and the
+    /// events (stream, seq) that lost a field, one entry a field.
+    pub fn finish(mut self) -> (Vec<u8>, i32, Vec<(i64, i64)>) {
+        (self.encode(), self.live, std::mem::take(&mut self.superseded))
     }
 
     fn encode(&mut self) -> Vec<u8> {

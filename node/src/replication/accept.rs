@@ -21,6 +21,9 @@ use crate::{
     storage::{self, Db, Tx},
 };
 
+/// Signatures that are checked in one go at the least: fewer are not worth another thread.
+const VERIFIED_AT_ONCE_MIN: usize = 64;
+
 /// Why events are not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -62,18 +65,18 @@ impl Taken {
 
 /// Takes in events of one stream, in order without gaps, that `from` brought.
 pub async fn batch(db: &Db, from: &SpiffeId, signed: Vec<SignedEvent>) -> Result<Taken, Error> {
-    take_in(db, from, signed, false, &Permit::default()).await
+    verify(db, from, signed, false).await?.take(db, &Permit::default()).await
 }
 
 /// As [`batch`], by somebody's leave: what is new is written down, an audit entry an event, in the same transaction.
 pub async fn batch_by(db: &Db, from: &SpiffeId, signed: Vec<SignedEvent>, by: &Permit) -> Result<Taken, Error> {
-    take_in(db, from, signed, false, by).await
+    verify(db, from, signed, false).await?.take(db, by).await
 }
 
 /// Takes in a piece of a snapshot: the live events of a run of one stream, in order. Each is verified by its own
 /// signature; that none was left out says only who brings them, so that it must be a hub or the origin.
 pub async fn live(db: &Db, from: &SpiffeId, signed: Vec<SignedEvent>) -> Result<Taken, Error> {
-    take_in(db, from, signed, true, &Permit::default()).await
+    verify(db, from, signed, true).await?.take(db, &Permit::default()).await
 }
 
 /// Who may bring pieces of snapshots: whoever is to be believed that nothing but what was superseded is left out. That is
@@ -82,28 +85,60 @@ pub fn may_bring_live_only(from: &SpiffeId, origin: Uuid) -> bool {
     from.kind == Kind::Hub || from.uuid == origin
 }
 
-async fn take_in(
-    db: &Db,
-    from: &SpiffeId,
+/// Reads events of one stream that `from` brought to `me` and checks what can be known without a database: form, chain,
+/// audience, order, and who may bring live events alone. Signatures are not checked.
+///
+/// # Errors
+/// What is wrong, as a [`Error::Fault`] of the peer.
+pub fn read(
     signed: Vec<SignedEvent>,
+    from: &SpiffeId,
+    me: &SpiffeId,
     live_only: bool,
-    by: &Permit,
-) -> Result<Taken, Error> {
-    let me = db.author().id.clone();
-    let run = Run::read(signed, from, &me, live_only)?;
+) -> Result<(StreamKey, Vec<Event>), Error> {
+    let run = Run::read(signed, from, me, live_only)?;
+    Ok((run.key, run.events))
+}
+
+/// Events of one stream whose form and signatures are in order.
+pub struct Verified {
+    run: Run,
+    keys: Keys,
+}
+
+/// The first half of taking events in, which changes nothing: while one batch is merged, the next is verified.
+///
+/// # Errors
+/// They are not in order, or the database failed. A key that is not known may be announced in a batch before, which is
+/// not merged yet.
+pub async fn verify(db: &Db, from: &SpiffeId, signed: Vec<SignedEvent>, live_only: bool) -> Result<Verified, Error> {
+    let run = Run::read(signed, from, &db.author().id, live_only)?;
     let keys = run.verify(db).await?;
-    if run.key.0 == me.uuid {
-        return own(db, run).await;
-    }
-    let (again, same_keys) = (run.clone(), keys.clone());
-    let (by, by_again) = (by.clone(), by.clone());
-    match db.receive(move |tx| Box::pin(async move { run.take(tx, &keys, apply, &by).await })).await {
-        // One event that the database refuses must not hold up the rest: this time each has a savepoint of its own.
-        Err(Error::Storage(error)) if error.is_refusal() => {
-            db.receive(move |tx| Box::pin(async move { again.take(tx, &same_keys, apply_guarded, &by_again).await }))
-                .await
+    Ok(Verified { run, keys })
+}
+
+impl Verified {
+    /// The second half: stores and merges them, in one transaction.
+    ///
+    /// # Errors
+    /// They don't fit what is known, or the database failed.
+    pub async fn take(self, db: &Db, by: &Permit) -> Result<Taken, Error> {
+        let Self { run, keys } = self;
+        if run.key.0 == db.author().id.uuid {
+            return own(db, run).await;
         }
-        taken => taken,
+        let (again, same_keys) = (run.clone(), keys.clone());
+        let (by, by_again) = (by.clone(), by.clone());
+        match db.receive(move |tx| Box::pin(async move { run.take(tx, &keys, apply, &by).await })).await {
+            // One event that the database refuses must not hold up the rest: this time each has a savepoint of its own.
+            Err(Error::Storage(error)) if error.is_refusal() => {
+                db.receive(move |tx| {
+                    Box::pin(async move { again.take(tx, &same_keys, apply_guarded, &by_again).await })
+                })
+                .await
+            }
+            taken => taken,
+        }
     }
 }
 
@@ -189,7 +224,7 @@ impl Run {
         Self { from: key.0, key, events: vec![event], live_only: true }
     }
 
-    /// Checks every signature, off the async threads: 40 µs each.
+    /// Checks every signature, off the async threads and on all cores: 40 µs each.
     async fn verify(&self, db: &Db) -> Result<Keys, Error> {
         let mut keys = Keys::new();
         for event in &self.events {
@@ -203,13 +238,20 @@ impl Run {
             }
             keys.insert(id, certified);
         }
-        let (events, by_key) = (self.events.clone(), keys.clone());
-        let good = tokio::task::spawn_blocking(move || events.iter().all(|event| is_signed(event, &by_key)));
-        match good.await {
-            Ok(true) => Ok(keys),
-            Ok(false) => fault("a signature does not hold"),
-            Err(_) => Err(storage::Error::Unavailable("the node is stopping".into()).into()),
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let share = self.events.len().div_ceil(cores).max(VERIFIED_AT_ONCE_MIN);
+        let checks = self.events.chunks(share).map(|events| {
+            let (events, keys) = (events.to_vec(), keys.clone());
+            tokio::task::spawn_blocking(move || events.iter().all(|event| is_signed(event, &keys)))
+        });
+        for good in futures::future::join_all(checks).await {
+            match good {
+                Ok(true) => {}
+                Ok(false) => return fault("a signature does not hold"),
+                Err(_) => return Err(storage::Error::Unavailable("the node is stopping".into()).into()),
+            }
         }
+        Ok(keys)
     }
 
     async fn take(self, tx: &mut Tx, keys: &Keys, merge: Merge, by: &Permit) -> Result<Taken, Error> {

@@ -26,8 +26,11 @@ use crate::{
 type Apply =
     for<'a> fn(&'a mut Tx, &'a SpiffeId, &'a Event, &'a Stamp) -> BoxFuture<'a, Result<Outcome, storage::Error>>;
 
-/// Kinds that are never held back, whatever the clock of their origin: what ends something must bite.
+/// Kinds that are never held back, whatever the clock of their origin: what ends something must bite; and an announcement,
+/// which says something of its origin alone, must be known, or all that the origin says would be a fault of whoever
+/// passes it on.
 const NEVER_HELD: &[&str] = &[
+    "codepop.mesh.v1.NodeAnnounced",
     "codepop.accounts.v1.SessionEnded",
     "codepop.accounts.v1.SessionsEnded",
     "codepop.accounts.v1.UserDeleted",
@@ -94,6 +97,13 @@ table! {
     maintenance_pb::MachineStateChanged,
     reports_pb::StockReported,
     reports_pb::StoreFiguresReported,
+}
+
+/// The kinds of events that this program knows, in order.
+pub fn kinds() -> Vec<&'static str> {
+    let mut kinds: Vec<&str> = table().keys().map(String::as_str).collect();
+    kinds.sort_unstable();
+    kinds
 }
 
 /// Reactions to erased personal data: each noun drops its rows about deleted users; the audit trail

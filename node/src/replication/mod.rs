@@ -11,7 +11,7 @@ pub mod find;
 mod find_drink;
 pub mod inspect;
 pub mod lend;
-mod outbox;
+pub mod outbox;
 pub mod peer;
 pub mod repair;
 pub mod restore;

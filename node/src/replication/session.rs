@@ -99,6 +99,8 @@ pub struct Session {
     received_events: u64,
     /// Whether the peer's first acknowledgement holds no more of our own words than we do.
     confirmed: Option<bool>,
+    /// Digest of what both hold alike; `None` after a change. Without it every tick of every link would hash all streams.
+    digest: Option<[u8; 16]>,
     digest_sent: Option<[u8; 16]>,
     digest_heard: Option<[u8; 16]>,
     /// What our state came to.
@@ -127,6 +129,7 @@ impl Session {
             acknowledged_events: 0,
             received_events: 0,
             confirmed: None,
+            digest: None,
             digest_sent: None,
             digest_heard: None,
             states: Vec::new(),
@@ -146,7 +149,10 @@ impl Session {
     pub fn journal_changed(&mut self, streams: &[Stream]) {
         for stream in streams {
             let key = (stream.origin, stream.audience.clone());
-            self.heads.insert(key, (stream.id, stream.head));
+            let held = self.heads.insert(key, (stream.id, stream.head));
+            if held.is_none_or(|(_, head)| head != stream.head) {
+                self.digest = None;
+            }
         }
     }
 
@@ -196,7 +202,7 @@ impl Session {
             return vec![];
         }
         self.ticks += 1;
-        let digest = self.common().digest();
+        let digest = self.common_digest();
         let is_new = self.digest_sent != Some(digest) || self.states_changed;
         if !is_new && !self.ticks.is_multiple_of(DIGEST_EVERY_TICKS) {
             return vec![];
@@ -235,10 +241,16 @@ impl Session {
         // What people need first goes first: what is for everyone (who an origin is, accounts, roles, stores), and of it
         // the streams that lack least, so that nobody's few words wait for another's thousands.
         let goes = |key: &StreamKey| self.may_send(key) || self.owed.contains(key);
+        // Whom this node knows by introduction alone it cannot introduce to others yet.
+        let is_announced = |(origin, audience): &StreamKey| {
+            *origin == self.me.uuid
+                || *audience == Audience::Everyone
+                || self.heads.get(&(*origin, Audience::Everyone)).is_some_and(|(_, head)| *head > 0)
+        };
         let lacking = self.heads.iter().filter(|(key, _)| goes(key)).filter_map(|(key, (stream, head))| {
             let until = if self.push || self.owed.contains(key) { *head } else { (*head).min(self.wanted.get(key)) };
             let after = self.sent.get(key);
-            (after < until).then_some((key, *stream, after, until - after))
+            (after < until && is_announced(key)).then_some((key, *stream, after, until - after))
         });
         let (key, stream, after, _) = lacking.min_by_key(|(key, _, _, lacking)| (&key.1, *lacking))?;
         Some(Next { stream, key: key.clone(), after, limit: room.min(BATCH_EVENTS_MAX) })
@@ -277,8 +289,8 @@ impl Session {
     }
 
     /// Whether the last digests heard and computed differ: one of the two is behind.
-    pub fn differs(&self) -> bool {
-        !self.greeted || self.digest_heard.is_some_and(|heard| heard != self.common().digest())
+    pub fn differs(&mut self) -> bool {
+        !self.greeted || self.digest_heard.is_some_and(|heard| heard != self.common_digest())
     }
 
     /// Whether the peer has confirmed that we have all of our own words that it has.
@@ -340,12 +352,11 @@ impl Session {
         }
         self.compared = self.states.iter().filter_map(|ours| compare_states(ours, &digest.states)).collect();
         self.digest_heard = Some(theirs);
-        let common = self.common();
-        if theirs != common.digest() {
+        if theirs != self.common_digest() {
             return vec![self.want()];
         }
         // The peer has all of this, whoever brought it: nothing of it is under way or lacking.
-        for (key, seq) in common.0 {
+        for (key, seq) in self.common().0 {
             self.peer_has.raise(key.clone(), seq);
             self.sent.raise(key, seq);
         }
@@ -377,6 +388,14 @@ impl Session {
         self.heads.iter().filter(|(key, _)| fits(key)).map(|(key, (_, head))| (key.clone(), *head)).collect()
     }
 
+    /// Digest of [`Session::common`].
+    fn common_digest(&mut self) -> [u8; 16] {
+        match self.digest {
+            Some(digest) => digest,
+            None => *self.digest.insert(self.common().digest()),
+        }
+    }
+
     /// Whether both hold an audience alike.
     fn shares(&self, audience: &Audience) -> bool {
         audience.is_relayed() && audience.reaches(&self.me) && audience.reaches(&self.peer)
@@ -406,7 +425,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::{journal::Audience, testing::name};
+    use crate::testing::name;
 
     fn stream(id: i64, origin: Uuid, audience: Audience, head: u64) -> Stream {
         Stream { id, origin, audience, head, head_hash: None, floor: 0 }
@@ -451,6 +470,20 @@ mod tests {
         ];
         greet(&mut a, &streams, &mut b, &[]);
         assert_eq!(a.next(), None);
+    }
+
+    #[test]
+    fn what_an_origin_says_waits_for_its_announcement() {
+        let (mut a, mut b) = pair(true);
+        (a.me.region, b.me.region, a.peer.region) = ("C".into(), "C".into(), "C".into());
+        let (origin, region) = (Uuid::now_v7(), Audience::Region("C".into()));
+        greet(&mut a, &[stream(1, origin, region.clone(), 5)], &mut b, &[]);
+        assert_eq!(a.next(), None);
+        a.journal_changed(&[stream(2, origin, Audience::Everyone, 1)]);
+        let next = a.next().unwrap();
+        assert_eq!(next.key.1, Audience::Everyone);
+        a.sent(next.key, 1, 1);
+        assert_eq!(a.next().unwrap().key.1, region);
     }
 
     #[test]

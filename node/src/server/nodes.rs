@@ -90,7 +90,7 @@ impl NodesService for NodesRpc {
         let known = known.unwrap_or_default();
         let sightings = self.links.sightings();
         let reachable = sightings.values().filter(|sighting| sighting.is_linked).count();
-        let writes_refused = self.app.db.fenced();
+        let writes_refused = self.app.db.fenced().or_else(|| self.app.db.fault());
         let healthy = connected && writes_refused.is_none();
         Ok(Response::new(GetHealthResponse {
             status: if healthy { "healthy" } else { "degraded" }.to_owned(),

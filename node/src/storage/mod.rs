@@ -8,6 +8,7 @@ pub mod figures;
 mod migrate;
 mod open;
 pub mod schema;
+mod threads;
 mod tx;
 pub mod types;
 mod writer;
@@ -48,8 +49,9 @@ impl Db {
         author: Arc<Author>,
     ) -> Result<(Self, Vec<String>), Error> {
         let connections = Connections::writer(location)?;
+        open::check(&connections).await?;
         let migrated = migrate::migrate(&connections).await?;
-        let writer = Writer::spawn(connections, Arc::clone(&clock), Arc::clone(&author));
+        let writer = Writer::spawn(connections, Arc::clone(&clock), Arc::clone(&author))?;
         let readers = Connections::readers(location)?;
         let (fence, gate) = (Arc::default(), Arc::new(watch::Sender::new(true)));
         Ok((Self { readers, writer, clock, author, fence, gate, kind: location.kind() }, migrated))
@@ -159,6 +161,11 @@ impl Db {
     /// Why the node takes no writes, when it does not.
     pub fn fenced(&self) -> Option<String> {
         self.fence.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Why the last write failed for want of the database, if it did; gone as soon as one succeeds.
+    pub fn fault(&self) -> Option<String> {
+        self.writer.fault()
     }
 
     /// Who signs what is written.

@@ -7,10 +7,11 @@ use diesel_async::{
     AsyncPgConnection, pooled_connection::deadpool::Object, sync_connection_wrapper::SyncConnectionWrapper,
 };
 
+use super::threads::Threads;
 use crate::{clock::Clock, identity::Author};
 
 /// SQLite behind an async face.
-pub type SqliteAsync = SyncConnectionWrapper<SqliteConnection>;
+pub type SqliteAsync = SyncConnectionWrapper<SqliteConnection, Threads>;
 
 /// A connection to one of the two databases. Only the [`on!`](crate::on) macro looks inside.
 #[allow(clippy::large_enum_variant, reason = "few are alive at a time, and a box would cost every query a step")]
