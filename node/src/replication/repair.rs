@@ -219,10 +219,9 @@ impl Repairer {
                 }
                 let me = tx.author.id.uuid;
                 let all = registry::all(tx).await?;
-                let others = all.iter().map(registry::Known::id).filter(|id| id.uuid != me && reaches.reaches(id));
-                let is_second = bringers.iter().any(|bringer| *bringer != peer);
+                let mut others = all.iter().map(registry::Known::id).filter(|id| id.uuid != me && reaches.reaches(id));
                 // Where there is no third node, nobody else can be asked.
-                Ok(is_second || others.count() <= 1)
+                Ok(!bringers.contains(&peer) || others.all(|id| bringers.contains(&id.uuid)))
             })
         });
         let name = audience.to_string();
