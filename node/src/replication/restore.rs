@@ -45,18 +45,21 @@ async fn put_back(tx: &mut Tx, event: &Event, origin: &Certified) -> Result<bool
     let header = &event.header;
     let Some(stream) = streams::find(tx, header.origin, &header.audience).await? else { return Ok(false) };
     // What lies ahead comes by its stream.
-    if header.seq > stream.head || !follows(tx, &stream, event).await? {
+    if header.seq > stream.head {
         return Ok(false);
     }
     let stamp = accept::stamp(stream.id, event);
     let stored = entries::get(tx, stream.id, stamp.seq).await?;
     let standing = live::standing(tx, stream.id, stamp.seq).await?;
     let is_whole = stored.as_ref().is_some_and(|ours| is_whole(ours, origin));
+    if is_whole && stored.as_ref().is_some_and(|ours| ours.header != event.header_bytes) {
+        accept::note_fork(tx, &stream).await?;
+        return Ok(false);
+    }
+    if !follows(tx, &stream, event).await? {
+        return Ok(false);
+    }
     match (stored, standing) {
-        (Some(ours), _) if is_whole && ours.header != event.header_bytes => {
-            accept::note_fork(tx, &stream).await?;
-            return Ok(false);
-        }
         // What waits or is void here is no loss.
         (Some(_), Some((state, _))) if is_whole && state != State::Applied => return Ok(false),
         (Some(_), _) if !is_whole => live::discard(tx, stream.id, stamp.seq).await?,

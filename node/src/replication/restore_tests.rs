@@ -163,8 +163,6 @@ on_both!(only_what_was_there_comes_in_by_this_door, async |node: Node| {
     let ahead = hub.withdraw(&node, 10);
     assert_eq!(restore(&node.db, &from, vec![ahead]).await.unwrap(), 0);
     // Another event signed for the same place is a fork, whether ours is there or not.
-    let mut forger = hub.clone();
-    forger.author = Arc::clone(&hub.author);
     let forged = forked(&node, &hub, &said);
     assert_eq!(restore(&node.db, &from, vec![forged.clone()]).await.unwrap(), 0);
     let noted = node.db.read(|tx| Box::pin(conflicts::newest(tx, 10))).await.map_err(|e: storage::Error| e).unwrap();
