@@ -69,6 +69,8 @@ pub struct Session {
     wanted: Positions,
     /// The peer's own streams of which we hold more than it does: it gets one run of them as a proof.
     owed: BTreeSet<StreamKey>,
+    /// Streams that cannot go before something more has arrived here.
+    held: BTreeSet<StreamKey>,
     sent_events: u64,
     acknowledged_events: u64,
     received_events: u64,
@@ -94,6 +96,7 @@ impl Session {
             sent: Positions::default(),
             wanted: Positions::default(),
             owed: BTreeSet::new(),
+            held: BTreeSet::new(),
             sent_events: 0,
             acknowledged_events: 0,
             received_events: 0,
@@ -118,6 +121,7 @@ impl Session {
             let held = self.heads.insert(key, (stream.id, stream.head));
             if held.is_none_or(|(_, head)| head != stream.head) {
                 self.digest = None;
+                self.held.clear();
             }
         }
     }
@@ -185,7 +189,7 @@ impl Session {
             return None;
         }
         // The stream that says who an origin is goes before its others: BTreeMap order puts `everyone` first.
-        let goes = |key: &StreamKey| self.may_send(key) || self.owed.contains(key);
+        let goes = |key: &StreamKey| (self.may_send(key) || self.owed.contains(key)) && !self.held.contains(key);
         // Whom this node knows by introduction alone it cannot introduce to others yet.
         let is_announced = |(origin, audience): &StreamKey| {
             *origin == self.me.uuid
@@ -209,6 +213,11 @@ impl Session {
         self.owed.remove(&key);
         self.sent.raise(key, seq);
         self.sent_events += events as u64;
+    }
+
+    /// The stream cannot go yet, because the peer could not know its origin: not before something more has arrived here.
+    pub fn hold(&mut self, key: StreamKey) {
+        self.held.insert(key);
     }
 
     /// The stream was forked. If it is the peer's own, the peer gets our last event of it: its own signature under what it
@@ -418,6 +427,12 @@ mod tests {
         let next = a.next().unwrap();
         assert_eq!(next.key.1, Audience::Everyone);
         a.sent(next.key, 1, 1);
+        assert_eq!(a.next().unwrap().key.1, region);
+        a.hold(a.next().unwrap().key);
+        assert_eq!(a.next(), None);
+        a.journal_changed(&[stream(2, origin, Audience::Everyone, 2)]);
+        let next = a.next().unwrap();
+        a.sent(next.key, 2, 1);
         assert_eq!(a.next().unwrap().key.1, region);
     }
 

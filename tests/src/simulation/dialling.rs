@@ -245,6 +245,7 @@ impl World {
         let lasted = if end.session.is_some() { self.now - end.since } else { 0 };
         self.nodes[node].sides.remove(&number);
         drop(end);
+        self.tell(|_| format!("{node} ends link {number} with {peer}: {why:?}"));
         self.mark((number, side, format!("{why:?}")));
         if let Why::Fault(reason) = &why {
             *self.faults.entry(reason.clone()).or_default() += 1;

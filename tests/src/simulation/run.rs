@@ -24,6 +24,9 @@ pub const FAULTS_FOR: Micros = 30 * SECOND;
 /// after 10 s, along paths of a few links; events held back for a clock are tried every 5 s.
 pub const CONVERGED_WITHIN: Micros = 60 * SECOND;
 
+/// What was on its way when all were equal arrives after it, also what TCP sent again and again.
+const LATECOMERS: Micros = 8 * SECOND;
+
 /// How long nobody must send events after all are equal: every link compares digests twice in it.
 const QUIET_FOR: Micros = 21 * SECOND;
 
@@ -41,12 +44,14 @@ pub struct Options {
     pub law: Law,
     /// How long faults go on.
     pub faults_for: Micros,
+    /// Whether to print what happens.
+    pub is_told: bool,
 }
 
 impl Options {
     /// A run of a seed under all rules.
     pub fn of(seed: u64) -> Self {
-        Self { seed, nodes: 0, law: Law::Kept, faults_for: FAULTS_FOR }
+        Self { seed, nodes: 0, law: Law::Kept, faults_for: FAULTS_FOR, is_told: false }
     }
 }
 
@@ -76,6 +81,7 @@ pub struct Report {
 /// Runs one seed.
 pub fn run(options: &Options) -> Report {
     let mut world = build(options);
+    world.is_told = options.is_told;
     world.run_until(options.faults_for);
     let mut converged = None;
     if world.problems.is_empty() {
@@ -116,8 +122,7 @@ fn heal(world: &mut World, healed_at: Micros) -> Option<Micros> {
         return None;
     }
     let converged = world.now - healed_at;
-    // What is on its way still arrives.
-    world.run_until(world.now + SECOND);
+    world.run_until(world.now + LATECOMERS);
     let sent: u64 = world.traffic.iter().map(|traffic| traffic.events).sum();
     world.run_until(world.now + QUIET_FOR);
     let more = world.traffic.iter().map(|traffic| traffic.events).sum::<u64>() - sent;

@@ -2,7 +2,7 @@
 //! eight frames, and the journal, as `mesh/heartbeat.rs: run` and `replication/stream.rs` do it.
 
 use codepop_node::{
-    journal::Audience,
+    journal::{Audience, Event},
     mesh::heartbeat::Pulse,
     replication::{
         accept,
@@ -25,6 +25,7 @@ use super::{
 impl World {
     /// Puts a message on its way.
     pub(super) fn send(&mut self, number: u64, side: usize, message: Message) {
+        self.tell(|world| world.told(number, side, &message));
         let Some(connection) = self.connections.get_mut(&number) else { return };
         let (from, to) = (connection.nodes[side], connection.nodes[1 - side]);
         let bytes = message.bytes();
@@ -46,6 +47,29 @@ impl World {
             let wait = self.rng.between(0, 100 * MS);
             self.after(wait, What::Break(number, side));
         }
+    }
+
+    /// A message as it is printed.
+    fn told(&self, number: u64, side: usize, message: &Message) -> String {
+        let Some(connection) = self.connections.get(&number) else { return String::new() };
+        let (from, to) = (connection.nodes[side], connection.nodes[1 - side]);
+        let what = match message {
+            Message::Frame(frame) => match frame.as_ref() {
+                Frame::Events(batch) => {
+                    let parsed = batch.events.iter().filter_map(|event| Event::parse(event.clone()).ok());
+                    let seqs: Vec<u64> = parsed.clone().map(|event| event.header.seq).collect();
+                    let of = parsed.last().map(|event| (self.index.get(&event.header.origin), event.header.audience));
+                    format!("events {seqs:?} of {of:?}, live only: {}, proofs: {}", batch.live_only, batch.proofs.len())
+                }
+                Frame::Hello(_) => "hello".to_owned(),
+                Frame::Want(_) => "want".to_owned(),
+                Frame::Ack(ack) => format!("ack {}", ack.received),
+                Frame::Digest(digest) => format!("digest {:02x?}", &digest.vector_hash[..4]),
+            },
+            Message::Beat(_) => "beat".to_owned(),
+            other => format!("{other:?}"),
+        };
+        format!("{from} -> {to} on {number}: {what}")
     }
 
     /// The first message of a pipe arrives, unless the path is cut.
@@ -310,6 +334,10 @@ impl World {
         }
         let needs_proof = live_only || (next.after == 0 && next.key.1 != Audience::Everyone);
         let proofs = if needs_proof { node.journal.announcement_of(next.key.0) } else { None };
+        if needs_proof && proofs.is_none() {
+            session.hold(next.key);
+            return true;
+        }
         let frame = Frame::Events(EventBatch { events, proofs: proofs.into_iter().collect(), live_only });
         let times = if self.rng.chance(self.swarm.doubles) { 2 } else { 1 };
         for _ in 0..times {

@@ -120,6 +120,8 @@ pub struct World {
     pub problems: Vec<String>,
     /// Steps so far.
     pub steps: u64,
+    /// Whether what happens is printed.
+    pub is_told: bool,
     /// Ends of links for a fault of the peer.
     pub faults: BTreeMap<String, u64>,
     /// Sides at which something may be sent or read.
@@ -152,6 +154,7 @@ impl World {
             is_acquainted: false,
             problems: Vec::new(),
             steps: 0,
+            is_told: false,
             faults: BTreeMap::new(),
             touched: VecDeque::new(),
             changed: BTreeSet::new(),
@@ -203,6 +206,13 @@ impl World {
         let mut hasher = DefaultHasher::new();
         (self.trace, self.now, what).hash(&mut hasher);
         self.trace = hasher.finish();
+    }
+
+    /// Prints what happens, if that is wanted.
+    pub(super) fn tell(&self, what: impl FnOnce(&Self) -> String) {
+        if self.is_told {
+            println!("{:10.3} {}", super::seconds(self.now), what(self));
+        }
     }
 
     /// Something is wrong: the run ends.
