@@ -67,6 +67,24 @@ impl Merge {
         true
     }
 
+    /// Gives up `field`, whoever set it and whenever: what the event says makes it meaningless for ever. So it is decided
+    /// alike in whatever order events come which of them are live.
+    pub fn clears(&mut self, field: Field) {
+        if let Some(at) = self.clocks.iter().position(|(known, _)| *known == field) {
+            let (_, held) = self.clocks.swap_remove(at);
+            if held == self.stamp {
+                self.live = (self.live - 1).max(0);
+            } else {
+                self.superseded.push((held.stream, held.seq));
+            }
+        }
+    }
+
+    /// Whether `field` comes from this very event: it is applied again.
+    pub fn holds(&self, field: Field) -> bool {
+        self.clocks.iter().any(|(known, held)| *known == field && *held == self.stamp)
+    }
+
     /// Whether any event set `field` before.
     pub fn is_set(&self, field: Field) -> bool {
         self.clocks.iter().any(|(known, _)| *known == field)
@@ -108,6 +126,11 @@ impl Merge {
 /// The event that a field of a row comes from.
 pub fn source(clocks: &[u8], field: Field) -> Result<Option<Stamp>, Error> {
     Ok(decode(clocks)?.into_iter().find(|(known, _)| *known == field).map(|(_, stamp)| stamp))
+}
+
+/// The events that the fields of a row come from, one entry a field.
+pub fn sources(clocks: &[u8]) -> Result<Vec<Stamp>, Error> {
+    Ok(decode(clocks)?.into_iter().map(|(_, stamp)| stamp).collect())
 }
 
 fn decode(bytes: &[u8]) -> Result<Vec<(Field, Stamp)>, Error> {

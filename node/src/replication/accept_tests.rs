@@ -15,8 +15,8 @@ use crate::{
 
 /// A peer and one stream of it.
 #[derive(Clone)]
-struct Origin {
-    author: Arc<Author>,
+pub(in crate::replication) struct Origin {
+    pub(in crate::replication) author: Arc<Author>,
     seq: u64,
     previous: Option<Hash>,
     /// Seconds that its clock is ahead of the node's.
@@ -24,11 +24,17 @@ struct Origin {
 }
 
 impl Origin {
-    fn new(id: SpiffeId) -> Self {
+    pub(in crate::replication) fn new(id: SpiffeId) -> Self {
         Self { author: Arc::new(testing::author(id)), seq: 0, previous: None, ahead: 0 }
     }
 
-    fn say<M: Message + Name>(&mut self, node: &Node, audience: &Audience, subject: i64, message: &M) -> SignedEvent {
+    pub(in crate::replication) fn say<M: Message + Name>(
+        &mut self,
+        node: &Node,
+        audience: &Audience,
+        subject: i64,
+        message: &M,
+    ) -> SignedEvent {
         self.seq += 1;
         let draft = Draft {
             audience,
@@ -45,7 +51,7 @@ impl Origin {
         event.into_signed()
     }
 
-    fn announce(&mut self, node: &Node, version: &str) -> SignedEvent {
+    pub(in crate::replication) fn announce(&mut self, node: &Node, version: &str) -> SignedEvent {
         let announcement = NodeAnnounced {
             certificate: self.author.certificate.der.clone(),
             display_name: "peer".into(),
@@ -56,7 +62,7 @@ impl Origin {
         self.say(node, &Audience::Everyone, 0, &announcement)
     }
 
-    fn withdraw(&mut self, node: &Node, drink: i64) -> SignedEvent {
+    pub(in crate::replication) fn withdraw(&mut self, node: &Node, drink: i64) -> SignedEvent {
         self.say(node, &Audience::Everyone, 0, &pb::DrinkWithdrawn { drink })
     }
 }

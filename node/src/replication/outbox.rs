@@ -58,7 +58,7 @@ mod tests {
         for seq in 1..=1_000 {
             outbox.push(ack(&a, seq, 2 * seq - 1));
             outbox.push(ack(&b, seq, 2 * seq));
-            outbox.push(Frame::Digest(Digest { vector_hash: vec![seq as u8; 16] }));
+            outbox.push(Frame::Digest(Digest { vector_hash: vec![seq as u8; 16], states: vec![] }));
             outbox.push(Frame::Want(Want::default()));
         }
         let frames = outbox.take();

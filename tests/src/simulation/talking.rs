@@ -18,9 +18,13 @@ use super::{
     law::Law,
     micros,
     node::Operation,
+    truth,
     wire::{Connection, End, Message, WINDOW_BYTES},
     world::{What, World},
 };
+
+/// Batches of one peer between their arrival and their commit, as `replication/stream.rs`.
+const UNDER_WAY: u32 = 2;
 
 impl World {
     /// Puts a message on its way.
@@ -234,8 +238,15 @@ impl World {
         loop {
             let Some(connection) = self.connections.get_mut(&number) else { return };
             let node = connection.nodes[side];
-            let Some(end) = connection.ends[side].as_mut().filter(|end| !end.is_accepting) else { return };
+            let Some(end) = connection.ends[side].as_mut().filter(|end| end.under_way < UNDER_WAY) else { return };
             let Some(session) = end.session.as_mut() else { return };
+            if let Some((Frame::Events(batch), _)) = end.inbox.front()
+                && end.under_way > 0
+                && !truth::is_attested(&self.nodes[node].journal, batch)
+            {
+                // What says whose key it is may be in the batch before.
+                return;
+            }
             let Some((frame, bytes)) = end.inbox.pop_front() else { return };
             let outputs = session.handle(frame);
             let is_confirmed = session.is_confirmed();
@@ -267,7 +278,7 @@ impl World {
         } else {
             accept::read(batch.events.clone(), &peer.id, &node.id, batch.live_only).map(drop)
         };
-        let is_known = super::truth::is_attested(&node.journal, &batch);
+        let is_known = truth::is_attested(&node.journal, &batch);
         let why = match checked {
             Err(error) => Some(error.to_string()),
             Ok(()) if !is_known => Some("the origin is not known".to_owned()),
@@ -278,7 +289,7 @@ impl World {
             Some(why) => self.close(number, side, Why::Fault(why)),
             None => {
                 if let Some(end) = self.end(number, side) {
-                    end.is_accepting = true;
+                    end.under_way += 1;
                 }
                 self.enqueue(at, Operation::Accept(number, side, batch));
             }

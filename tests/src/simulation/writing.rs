@@ -123,7 +123,7 @@ impl World {
         if let Some(end) = self.end(connection, side).filter(|_| is_answered)
             && let Some(session) = end.session.as_mut()
         {
-            end.is_accepting = false;
+            end.under_way -= 1;
             for output in session.took_in(batch.events.len(), Some(taken.reached.clone()), taken.gap) {
                 if let codepop_node::replication::session::Output::Send(frame) = output {
                     end.outbox.push(frame);
