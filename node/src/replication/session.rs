@@ -29,6 +29,11 @@ pub const BATCH_BYTES_MAX: usize = 1_024 * 1_024;
 /// A digest is sent again after so many ticks even when nothing changed here: the other side may have changed.
 const DIGEST_EVERY_TICKS: u32 = 10;
 
+/// Where events are not pushed, a difference must last so many ticks before they are asked for: most are of events that
+/// the hub is bringing to both at this moment, and asking names every stream and has them sent once more. Doubled while
+/// the difference lasts, up to [`DIGEST_EVERY_TICKS`]: on a busy chain two nodes are never equal at one moment.
+const WANT_AFTER_TICKS: u32 = 3;
+
 /// Audiences that a peer may tell the state of; two nodes share three at the most.
 const STATES_MAX: usize = 16;
 
@@ -105,6 +110,9 @@ pub struct Session {
     digest: Option<[u8; 16]>,
     digest_sent: Option<[u8; 16]>,
     digest_heard: Option<[u8; 16]>,
+    /// Ticks for which the digests have differed, and how many it may be.
+    differing_ticks: u32,
+    differing_ticks_max: u32,
     /// What our state came to.
     states: Vec<Digested>,
     /// Whether the peer was not told yet.
@@ -135,6 +143,8 @@ impl Session {
             digest: None,
             digest_sent: None,
             digest_heard: None,
+            differing_ticks: 0,
+            differing_ticks_max: WANT_AFTER_TICKS,
             states: Vec::new(),
             states_changed: false,
             compared: Vec::new(),
@@ -207,9 +217,10 @@ impl Session {
         }
         self.ticks += 1;
         let digest = self.common_digest();
+        let mut outputs = self.want_what_stays_lacking(digest);
         let is_new = self.digest_sent != Some(digest) || self.states_changed;
         if !is_new && !self.ticks.is_multiple_of(DIGEST_EVERY_TICKS) {
-            return vec![];
+            return outputs;
         }
         self.digest_sent = Some(digest);
         self.states_changed = false;
@@ -219,7 +230,24 @@ impl Session {
             state: state.state.to_vec(),
         };
         let states = self.states.iter().filter(|state| self.shares(&state.audience)).map(state).collect();
-        vec![Output::Send(Frame::Digest(Digest { vector_hash: digest.to_vec(), states }))]
+        outputs.push(Output::Send(Frame::Digest(Digest { vector_hash: digest.to_vec(), states })));
+        outputs
+    }
+
+    /// Where events are not pushed: asks for what is lacking, once the digests have differed for a while.
+    fn want_what_stays_lacking(&mut self, digest: [u8; 16]) -> Vec<Output> {
+        if self.push || self.digest_heard.is_none_or(|heard| heard == digest) {
+            self.differing_ticks = 0;
+            self.differing_ticks_max = WANT_AFTER_TICKS;
+            return vec![];
+        }
+        self.differing_ticks += 1;
+        if self.differing_ticks < self.differing_ticks_max {
+            return vec![];
+        }
+        self.differing_ticks = 0;
+        self.differing_ticks_max = (2 * self.differing_ticks_max).min(DIGEST_EVERY_TICKS);
+        vec![self.want()]
     }
 
     /// What our state came to, when it was computed again.
@@ -362,7 +390,7 @@ impl Session {
         self.compared = self.states.iter().filter_map(|ours| compare_states(ours, &digest.states)).collect();
         self.digest_heard = Some(theirs);
         if theirs != self.common_digest() {
-            return vec![self.want()];
+            return if self.push { vec![self.want()] } else { vec![] };
         }
         // The peer has all of this, whoever brought it: nothing of it is under way or lacking.
         for (key, seq) in self.common().0 {
@@ -517,17 +545,28 @@ mod tests {
     }
 
     #[test]
-    fn without_push_a_digest_brings_a_want_and_that_the_events() {
+    fn without_push_a_difference_that_lasts_brings_a_want_and_that_the_events() {
         let (mut a, mut b) = pair(false);
         let origin = a.me.uuid;
         greet(&mut a, &[], &mut b, &[]);
-        a.journal_changed(&[stream(1, origin, Audience::Everyone, 2)]);
+        let known = [stream(1, origin, Audience::Everyone, 2)];
+        a.journal_changed(&known);
         assert_eq!(a.next(), None);
         let Output::Send(digest) = a.tick().remove(0) else { panic!() };
-        let Output::Send(want) = b.handle(digest).remove(0) else { panic!() };
+        assert_eq!(b.handle(digest), []);
         assert!(b.differs());
-        assert_eq!(a.handle(want), []);
+        let wants = |session: &mut Session| session.tick().into_iter().find_map(|output| match output {
+            Output::Send(Frame::Want(want)) => Some(want),
+            _ => None,
+        });
+        let want = (0..WANT_AFTER_TICKS).find_map(|_| wants(&mut b)).unwrap();
+        // Not again at once.
+        assert!((0..WANT_AFTER_TICKS).all(|_| wants(&mut b).is_none()));
+        assert_eq!(a.handle(Frame::Want(want)), []);
         assert_eq!(a.next().unwrap().after, 0);
+        // What the hub brings meanwhile need not be asked for.
+        b.journal_changed(&known);
+        assert!((0..2 * DIGEST_EVERY_TICKS).all(|_| wants(&mut b).is_none()));
     }
 
     #[test]

@@ -213,6 +213,9 @@ impl World {
             end.queue.push_back(hello);
             (end.session, end.seen, end.since) = (Some(session), seen, now);
         }
+        if self.nodes[node].away.remove(&peer_id.uuid) {
+            self.changed.insert(node);
+        }
         self.touched.push_back((number, side));
         self.after(0, What::Tick(number, side));
     }

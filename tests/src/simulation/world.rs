@@ -52,7 +52,7 @@ pub enum What {
     Synced(usize, u32),
     /// A client writes at a node.
     Write(usize),
-    /// A client's write that was held back, by its number, tries again.
+    /// A node compacts its journal.
     Compact(usize),
     /// A node tries again what waits for the clock.
     Retry(usize, u32),
