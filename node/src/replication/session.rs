@@ -555,10 +555,12 @@ mod tests {
         let Output::Send(digest) = a.tick().remove(0) else { panic!() };
         assert_eq!(b.handle(digest), []);
         assert!(b.differs());
-        let wants = |session: &mut Session| session.tick().into_iter().find_map(|output| match output {
-            Output::Send(Frame::Want(want)) => Some(want),
-            _ => None,
-        });
+        let wants = |session: &mut Session| {
+            session.tick().into_iter().find_map(|output| match output {
+                Output::Send(Frame::Want(want)) => Some(want),
+                _ => None,
+            })
+        };
         let want = (0..WANT_AFTER_TICKS).find_map(|_| wants(&mut b)).unwrap();
         // Not again at once.
         assert!((0..WANT_AFTER_TICKS).all(|_| wants(&mut b).is_none()));

@@ -29,7 +29,8 @@ const PICTURE: &str = "docs/propagation.svg";
 /// Failing seeds that are shown in full.
 const SHOWN_MAX: usize = 20;
 
-const USAGE: &str = "simulate [--seeds N] [--seed S] [--nodes N]   N seeds from S on, each with 4 to 9 nodes or N; --tell prints all
+const USAGE: &str =
+    "simulate [--seeds N] [--seed S] [--nodes N]   N seeds from S on, each with 4 to 9 nodes or N; --tell prints all
 simulate --fleet [--nodes N]                   a change to 50, 100, 200, 500 and 1,007 nodes, or N, at WAN delays";
 
 struct Args {
@@ -137,8 +138,18 @@ fn summary(reports: &[Report], wall: f64) -> ExitCode {
 
 fn whole_chains(nodes: usize) -> ExitCode {
     row(&[
-        "nodes", "links a store", "p50, ms", "p99, ms", "max, ms", "events sent a change", "vectors sent a change",
-        "at rest: messages/s a store", "bytes/s sent a store", "the busiest", "a hub", "bytes a store and change",
+        "nodes",
+        "links a store",
+        "p50, ms",
+        "p99, ms",
+        "max, ms",
+        "events sent a change",
+        "vectors sent a change",
+        "at rest: messages/s a store",
+        "bytes/s sent a store",
+        "the busiest",
+        "a hub",
+        "bytes a store and change",
     ]);
     row(&["---:"; 12]);
     let sizes = if nodes == 0 { SIZES.to_vec() } else { vec![nodes] };

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use codepop_node::{
+    journal::Audience,
     mesh::{
         backoff::Backoff,
         links::Links,
         plan::{Candidate, plan},
     },
-    journal::Audience,
     replication::session::{Digested, Session},
 };
 use codepop_proto::{journal::SignedEvent, mesh::EventBatch};

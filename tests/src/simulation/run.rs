@@ -28,7 +28,7 @@ pub const CONVERGED_WITHIN: Micros = 60 * SECOND;
 const LATECOMERS: Micros = 8 * SECOND;
 
 /// How long nobody must send events after all are equal: every link compares digests twice in it.
-const QUIET_FOR: Micros = 21 * SECOND;
+pub const QUIET_FOR: Micros = 21 * SECOND;
 
 /// How often it is looked whether all are equal.
 const LOOK_EVERY: Micros = 500 * MS;
@@ -44,6 +44,8 @@ pub struct Options {
     pub law: Law,
     /// How long faults go on.
     pub faults_for: Micros,
+    /// How long it is watched that nobody sends events once all are equal; 0 is not at all.
+    pub quiet_for: Micros,
     /// Whether to print what happens.
     pub is_told: bool,
 }
@@ -51,7 +53,7 @@ pub struct Options {
 impl Options {
     /// A run of a seed under all rules.
     pub fn of(seed: u64) -> Self {
-        Self { seed, nodes: 0, law: Law::Kept, faults_for: FAULTS_FOR, is_told: false }
+        Self { seed, nodes: 0, law: Law::Kept, faults_for: FAULTS_FOR, quiet_for: QUIET_FOR, is_told: false }
     }
 }
 
@@ -85,7 +87,7 @@ pub fn run(options: &Options) -> Report {
     world.run_until(options.faults_for);
     let mut converged = None;
     if world.problems.is_empty() {
-        converged = heal(&mut world, options.faults_for);
+        converged = heal(&mut world, options);
     }
     let promises = truth::broken_promises(&world.nodes, &world.truth);
     world.problems.extend(promises);
@@ -106,7 +108,8 @@ pub fn run(options: &Options) -> Report {
 }
 
 /// Ends the faults and waits until all are equal, and that they stay so without another event sent.
-fn heal(world: &mut World, healed_at: Micros) -> Option<Micros> {
+fn heal(world: &mut World, options: &Options) -> Option<Micros> {
+    let healed_at = options.faults_for;
     let latest = world.nodes.iter().filter_map(|node| node.journal.latest_own()).max();
     let bound = CONVERGED_WITHIN + latest.map_or(0, |latest| lead(world.now, latest));
     world.heal();
@@ -122,9 +125,12 @@ fn heal(world: &mut World, healed_at: Micros) -> Option<Micros> {
         return None;
     }
     let converged = world.now - healed_at;
+    if options.quiet_for == 0 {
+        return Some(converged);
+    }
     world.run_until(world.now + LATECOMERS);
     let sent: u64 = world.traffic.iter().map(|traffic| traffic.events).sum();
-    world.run_until(world.now + QUIET_FOR);
+    world.run_until(world.now + options.quiet_for);
     let more = world.traffic.iter().map(|traffic| traffic.events).sum::<u64>() - sent;
     if more > 0 {
         world.complain(format!("{more} events were sent after all were equal"));
