@@ -3,8 +3,9 @@
 # equal again once they end; a failing seed is printed and can be run again. Or, with --fleet, how a change reaches 1,007
 # nodes at WAN delays: a table, and the picture docs/propagation.svg.
 #
-#   simulate.sh [--seeds N] [--seed S] [--nodes N]   N seeds (1) from S (1) on, of 4 to 9 nodes, or of N
-#   simulate.sh --fleet [--nodes N]                  chains of 50 to 1,007 nodes, or of N
+#   simulate.sh [--seeds N] [--seed S] [--nodes N] [--tell]   N seeds (1) from S (1) on, of 4 to 9 nodes, or of N; --tell
+#                                                             prints every message
+#   simulate.sh --fleet [--nodes N]                           chains of 50 to 1,007 nodes, or of N
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

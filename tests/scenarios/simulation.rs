@@ -12,13 +12,13 @@ use codepop_tests::simulation::{
 
 /// Seeds of the suite, and how long their faults last: as many as fit into some seconds without optimisation.
 const SEEDS: u64 = 200;
-const FAULTS_FOR: u64 = 10 * SECOND;
+const FAULTS_FOR: u64 = 8 * SECOND;
 
 /// Seeds among which a broken rule must be noticed.
 const TRIED: u64 = 60;
 
 fn options(seed: u64) -> Options {
-    Options { faults_for: FAULTS_FOR, ..Options::of(seed) }
+    Options { faults_for: FAULTS_FOR, quiet_for: 0, ..Options::of(seed) }
 }
 
 /// Runs seeds on two threads.

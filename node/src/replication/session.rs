@@ -29,6 +29,11 @@ pub const BATCH_BYTES_MAX: usize = 1_024 * 1_024;
 /// A digest is sent again after so many ticks even when nothing changed here: the other side may have changed.
 const DIGEST_EVERY_TICKS: u32 = 10;
 
+/// Where events are not pushed, a difference must last so many ticks before they are asked for: most are of events that
+/// the hub is bringing to both at this moment, and asking names every stream and has them sent once more. Doubled while
+/// the difference lasts, up to [`DIGEST_EVERY_TICKS`]: on a busy chain two nodes are never equal at one moment.
+const WANT_AFTER_TICKS: u32 = 3;
+
 /// Audiences that a peer may tell the state of; two nodes share three at the most.
 const STATES_MAX: usize = 16;
 
@@ -94,6 +99,8 @@ pub struct Session {
     wanted: Positions,
     /// The peer's own streams of which we hold more than it does: it gets one run of them as a proof.
     owed: BTreeSet<StreamKey>,
+    /// Streams that cannot go before something more has arrived here.
+    held: BTreeSet<StreamKey>,
     sent_events: u64,
     acknowledged_events: u64,
     received_events: u64,
@@ -103,6 +110,9 @@ pub struct Session {
     digest: Option<[u8; 16]>,
     digest_sent: Option<[u8; 16]>,
     digest_heard: Option<[u8; 16]>,
+    /// Ticks for which the digests have differed, and how many it may be.
+    differing_ticks: u32,
+    differing_ticks_max: u32,
     /// What our state came to.
     states: Vec<Digested>,
     /// Whether the peer was not told yet.
@@ -125,6 +135,7 @@ impl Session {
             sent: Positions::default(),
             wanted: Positions::default(),
             owed: BTreeSet::new(),
+            held: BTreeSet::new(),
             sent_events: 0,
             acknowledged_events: 0,
             received_events: 0,
@@ -132,6 +143,8 @@ impl Session {
             digest: None,
             digest_sent: None,
             digest_heard: None,
+            differing_ticks: 0,
+            differing_ticks_max: WANT_AFTER_TICKS,
             states: Vec::new(),
             states_changed: false,
             compared: Vec::new(),
@@ -152,6 +165,7 @@ impl Session {
             let held = self.heads.insert(key, (stream.id, stream.head));
             if held.is_none_or(|(_, head)| head != stream.head) {
                 self.digest = None;
+                self.held.clear();
             }
         }
     }
@@ -203,9 +217,10 @@ impl Session {
         }
         self.ticks += 1;
         let digest = self.common_digest();
+        let mut outputs = self.want_what_stays_lacking(digest);
         let is_new = self.digest_sent != Some(digest) || self.states_changed;
         if !is_new && !self.ticks.is_multiple_of(DIGEST_EVERY_TICKS) {
-            return vec![];
+            return outputs;
         }
         self.digest_sent = Some(digest);
         self.states_changed = false;
@@ -215,7 +230,24 @@ impl Session {
             state: state.state.to_vec(),
         };
         let states = self.states.iter().filter(|state| self.shares(&state.audience)).map(state).collect();
-        vec![Output::Send(Frame::Digest(Digest { vector_hash: digest.to_vec(), states }))]
+        outputs.push(Output::Send(Frame::Digest(Digest { vector_hash: digest.to_vec(), states })));
+        outputs
+    }
+
+    /// Where events are not pushed: asks for what is lacking, once the digests have differed for a while.
+    fn want_what_stays_lacking(&mut self, digest: [u8; 16]) -> Vec<Output> {
+        if self.push || self.digest_heard.is_none_or(|heard| heard == digest) {
+            self.differing_ticks = 0;
+            self.differing_ticks_max = WANT_AFTER_TICKS;
+            return vec![];
+        }
+        self.differing_ticks += 1;
+        if self.differing_ticks < self.differing_ticks_max {
+            return vec![];
+        }
+        self.differing_ticks = 0;
+        self.differing_ticks_max = (2 * self.differing_ticks_max).min(DIGEST_EVERY_TICKS);
+        vec![self.want()]
     }
 
     /// What our state came to, when it was computed again.
@@ -240,7 +272,7 @@ impl Session {
         }
         // What people need first goes first: what is for everyone (who an origin is, accounts, roles, stores), and of it
         // the streams that lack least, so that nobody's few words wait for another's thousands.
-        let goes = |key: &StreamKey| self.may_send(key) || self.owed.contains(key);
+        let goes = |key: &StreamKey| (self.may_send(key) || self.owed.contains(key)) && !self.held.contains(key);
         // Whom this node knows by introduction alone it cannot introduce to others yet.
         let is_announced = |(origin, audience): &StreamKey| {
             *origin == self.me.uuid
@@ -261,6 +293,11 @@ impl Session {
         self.owed.remove(&key);
         self.sent.raise(key, seq);
         self.sent_events += events as u64;
+    }
+
+    /// The stream cannot go yet, because the peer could not know its origin: not before something more has arrived here.
+    pub fn hold(&mut self, key: StreamKey) {
+        self.held.insert(key);
     }
 
     /// The stream was forked. If it is the peer's own, the peer gets our last event of it: its own signature under what it
@@ -353,7 +390,7 @@ impl Session {
         self.compared = self.states.iter().filter_map(|ours| compare_states(ours, &digest.states)).collect();
         self.digest_heard = Some(theirs);
         if theirs != self.common_digest() {
-            return vec![self.want()];
+            return if self.push { vec![self.want()] } else { vec![] };
         }
         // The peer has all of this, whoever brought it: nothing of it is under way or lacking.
         for (key, seq) in self.common().0 {

@@ -62,6 +62,12 @@ fn what_an_origin_says_waits_for_its_announcement() {
     assert_eq!(next.key.1, Audience::Everyone);
     a.sent(next.key, 1, 1);
     assert_eq!(a.next().unwrap().key.1, region);
+    a.hold(a.next().unwrap().key);
+    assert_eq!(a.next(), None);
+    a.journal_changed(&[stream(2, origin, Audience::Everyone, 2)]);
+    let next = a.next().unwrap();
+    a.sent(next.key, 2, 1);
+    assert_eq!(a.next().unwrap().key.1, region);
 }
 
 #[test]
@@ -80,17 +86,30 @@ fn a_peer_that_lost_its_own_words_gets_them_as_proof_and_no_other_does() {
 }
 
 #[test]
-fn without_push_a_digest_brings_a_want_and_that_the_events() {
+fn without_push_a_difference_that_lasts_brings_a_want_and_that_the_events() {
     let (mut a, mut b) = pair(false);
     let origin = a.me.uuid;
     greet(&mut a, &[], &mut b, &[]);
-    a.journal_changed(&[stream(1, origin, Audience::Everyone, 2)]);
+    let known = [stream(1, origin, Audience::Everyone, 2)];
+    a.journal_changed(&known);
     assert_eq!(a.next(), None);
     let Output::Send(digest) = a.tick().remove(0) else { panic!() };
-    let Output::Send(want) = b.handle(digest).remove(0) else { panic!() };
+    assert_eq!(b.handle(digest), []);
     assert!(b.differs());
-    assert_eq!(a.handle(want), []);
+    let wants = |session: &mut Session| {
+        session.tick().into_iter().find_map(|output| match output {
+            Output::Send(Frame::Want(want)) => Some(want),
+            _ => None,
+        })
+    };
+    let want = (0..WANT_AFTER_TICKS).find_map(|_| wants(&mut b)).unwrap();
+    // Not again at once.
+    assert!((0..WANT_AFTER_TICKS).all(|_| wants(&mut b).is_none()));
+    assert_eq!(a.handle(Frame::Want(want)), []);
     assert_eq!(a.next().unwrap().after, 0);
+    // What the hub brings meanwhile need not be asked for.
+    b.journal_changed(&known);
+    assert!((0..2 * DIGEST_EVERY_TICKS).all(|_| wants(&mut b).is_none()));
 }
 
 #[test]

@@ -215,7 +215,12 @@ impl Run<'_> {
             // floor; and then nobody would know the origin's key.
             let begins = next.after == 0 && next.key.1 != Audience::Everyone;
             if batch.live_only || begins {
-                proofs.extend(self.announcement_of(next.key.0).await?);
+                let Some(announcement) = self.announcement_of(next.key.0).await? else {
+                    // It is known by introduction, and its stream has yet to bring it.
+                    self.session().hold(next.key);
+                    continue;
+                };
+                proofs.push(announcement);
             }
             self.put(Frame::Events(EventBatch { proofs, ..batch })).await?;
             self.session().sent(next.key, last, count);

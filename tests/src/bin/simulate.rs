@@ -29,7 +29,8 @@ const PICTURE: &str = "docs/propagation.svg";
 /// Failing seeds that are shown in full.
 const SHOWN_MAX: usize = 20;
 
-const USAGE: &str = "simulate [--seeds N] [--seed S] [--nodes N]   N seeds from S on, each with 4 to 9 nodes or N
+const USAGE: &str =
+    "simulate [--seeds N] [--seed S] [--nodes N]   N seeds from S on, each with 4 to 9 nodes or N; --tell prints all
 simulate --fleet [--nodes N]                   a change to 50, 100, 200, 500 and 1,007 nodes, or N, at WAN delays";
 
 struct Args {
@@ -37,13 +38,18 @@ struct Args {
     seed: u64,
     nodes: usize,
     is_fleet: bool,
+    is_told: bool,
 }
 
 fn parse(mut words: impl Iterator<Item = String>) -> Result<Args, String> {
-    let mut args = Args { seeds: 1, seed: 1, nodes: 0, is_fleet: false };
+    let mut args = Args { seeds: 1, seed: 1, nodes: 0, is_fleet: false, is_told: false };
     while let Some(word) = words.next() {
         if word == "--fleet" {
             args.is_fleet = true;
+            continue;
+        }
+        if word == "--tell" {
+            args.is_told = true;
             continue;
         }
         let value = words.next().and_then(|value| value.parse::<u64>().ok());
@@ -82,7 +88,7 @@ fn seeds(args: &Args) -> ExitCode {
             if seed >= end {
                 return reports;
             }
-            let report = run(&Options { nodes: args.nodes, ..Options::of(seed) });
+            let report = run(&Options { nodes: args.nodes, is_told: args.is_told, ..Options::of(seed) });
             for problem in report.problems.iter().take(SHOWN_MAX) {
                 println!("seed {seed}: {problem}");
             }
@@ -132,8 +138,18 @@ fn summary(reports: &[Report], wall: f64) -> ExitCode {
 
 fn whole_chains(nodes: usize) -> ExitCode {
     row(&[
-        "nodes", "links a store", "p50, ms", "p99, ms", "max, ms", "events sent a change", "vectors sent a change",
-        "at rest: messages/s a store", "bytes/s sent a store", "the busiest", "a hub", "bytes a store and change",
+        "nodes",
+        "links a store",
+        "p50, ms",
+        "p99, ms",
+        "max, ms",
+        "events sent a change",
+        "vectors sent a change",
+        "at rest: messages/s a store",
+        "bytes/s sent a store",
+        "the busiest",
+        "a hub",
+        "bytes a store and change",
     ]);
     row(&["---:"; 12]);
     let sizes = if nodes == 0 { SIZES.to_vec() } else { vec![nodes] };

@@ -211,7 +211,11 @@ impl World {
         keeper.turn += 1;
         let (turn, life) = (keeper.turn, self.nodes[node].life);
         if matches!(why, Why::Cut | Why::Silent | Why::Broken) {
-            if is_linked { self.nodes[node].away.remove(&uuid) } else { self.nodes[node].away.insert(uuid) };
+            if is_linked {
+                self.nodes[node].away.remove(&uuid)
+            } else {
+                self.nodes[node].away.insert(uuid)
+            };
         }
         self.after(wait, What::Redial(node, life, peer, turn));
         self.changed.insert(node);
@@ -245,6 +249,7 @@ impl World {
         let lasted = if end.session.is_some() { self.now - end.since } else { 0 };
         self.nodes[node].sides.remove(&number);
         drop(end);
+        self.tell(|_| format!("{node} ends link {number} with {peer}: {why:?}"));
         self.mark((number, side, format!("{why:?}")));
         if let Why::Fault(reason) = &why {
             *self.faults.entry(reason.clone()).or_default() += 1;

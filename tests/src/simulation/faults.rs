@@ -110,6 +110,7 @@ impl World {
         if self.rng.chance(swarm.crashes) {
             let (node, is_power_cut) = (self.rng.below(count), self.rng.chance(swarm.power_cuts));
             self.mark(("crash", node, is_power_cut));
+            self.tell(|_| format!("{node} crashes, power cut: {is_power_cut}"));
             self.crash(node, is_power_cut);
             let wait = self.rng.between(10 * MS, LAST_MAX);
             self.after(wait, What::Start(node));
@@ -144,6 +145,7 @@ impl World {
         };
         let is_one_way = self.rng.chance(0.4);
         self.mark(("part", mode, one, halves, is_one_way));
+        self.tell(|world| format!("parted until {:.3}, mode {mode}, {one}", super::seconds(until.max(world.now))));
         for from in 0..count {
             for to in 0..count {
                 let (inside, outside) = (is_inside(self, from), is_inside(self, to));

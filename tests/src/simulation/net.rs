@@ -8,6 +8,9 @@ use super::{
 /// First time until TCP sends again what was not acknowledged; doubled each time.
 const SENT_AGAIN_AFTER: Micros = 200 * MS;
 
+/// How often one segment is lost in a row at the most: 6 s together.
+const SENT_AGAIN_MAX: usize = 5;
+
 /// How long messages take from one node to another.
 #[derive(Clone, Debug)]
 pub struct Net {
@@ -33,7 +36,10 @@ impl Net {
     pub fn delay(&self, rng: &mut Rng, from: usize, to: usize) -> Micros {
         let mut takes = self.delays[from * self.nodes + to] + rng.spread(self.jitter);
         let mut again = SENT_AGAIN_AFTER;
-        while self.loss > 0.0 && rng.chance(self.loss) {
+        for _ in 0..SENT_AGAIN_MAX {
+            if self.loss == 0.0 || !rng.chance(self.loss) {
+                break;
+            }
             takes += again;
             again *= 2;
         }

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use codepop_node::{
+    journal::Audience,
     mesh::{
         backoff::Backoff,
         links::Links,
         plan::{Candidate, plan},
     },
-    replication::session::Session,
+    replication::session::{Digested, Session},
 };
 use codepop_proto::{journal::SignedEvent, mesh::EventBatch};
 use codepop_shared::{
@@ -176,6 +177,11 @@ impl Node {
             peer.region.clone_from(&self.id.region);
         }
         let push = self.pushes_to(&peer);
-        Session::new(self.id.clone(), peer, push)
+        let mut session = Session::new(self.id.clone(), peer, push);
+        // Of the real size, and always the same: comparing states is not simulated.
+        let states = [Audience::Everyone, Audience::Region(self.id.region.clone()), Audience::Hubs];
+        let state = |audience| Digested { audience, basis: [1; 16], state: [1; 32] };
+        session.states_computed(states.map(state).to_vec());
+        session
     }
 }

@@ -24,8 +24,11 @@ pub const FAULTS_FOR: Micros = 30 * SECOND;
 /// after 10 s, along paths of a few links; events held back for a clock are tried every 5 s.
 pub const CONVERGED_WITHIN: Micros = 60 * SECOND;
 
+/// What was on its way when all were equal arrives after it, also what TCP sent again and again.
+const LATECOMERS: Micros = 8 * SECOND;
+
 /// How long nobody must send events after all are equal: every link compares digests twice in it.
-const QUIET_FOR: Micros = 21 * SECOND;
+pub const QUIET_FOR: Micros = 21 * SECOND;
 
 /// How often it is looked whether all are equal.
 const LOOK_EVERY: Micros = 500 * MS;
@@ -41,12 +44,16 @@ pub struct Options {
     pub law: Law,
     /// How long faults go on.
     pub faults_for: Micros,
+    /// How long it is watched that nobody sends events once all are equal; 0 is not at all.
+    pub quiet_for: Micros,
+    /// Whether to print what happens.
+    pub is_told: bool,
 }
 
 impl Options {
     /// A run of a seed under all rules.
     pub fn of(seed: u64) -> Self {
-        Self { seed, nodes: 0, law: Law::Kept, faults_for: FAULTS_FOR }
+        Self { seed, nodes: 0, law: Law::Kept, faults_for: FAULTS_FOR, quiet_for: QUIET_FOR, is_told: false }
     }
 }
 
@@ -76,10 +83,11 @@ pub struct Report {
 /// Runs one seed.
 pub fn run(options: &Options) -> Report {
     let mut world = build(options);
+    world.is_told = options.is_told;
     world.run_until(options.faults_for);
     let mut converged = None;
     if world.problems.is_empty() {
-        converged = heal(&mut world, options.faults_for);
+        converged = heal(&mut world, options);
     }
     let promises = truth::broken_promises(&world.nodes, &world.truth);
     world.problems.extend(promises);
@@ -100,7 +108,8 @@ pub fn run(options: &Options) -> Report {
 }
 
 /// Ends the faults and waits until all are equal, and that they stay so without another event sent.
-fn heal(world: &mut World, healed_at: Micros) -> Option<Micros> {
+fn heal(world: &mut World, options: &Options) -> Option<Micros> {
+    let healed_at = options.faults_for;
     let latest = world.nodes.iter().filter_map(|node| node.journal.latest_own()).max();
     let bound = CONVERGED_WITHIN + latest.map_or(0, |latest| lead(world.now, latest));
     world.heal();
@@ -116,10 +125,12 @@ fn heal(world: &mut World, healed_at: Micros) -> Option<Micros> {
         return None;
     }
     let converged = world.now - healed_at;
-    // What is on its way still arrives.
-    world.run_until(world.now + SECOND);
+    if options.quiet_for == 0 {
+        return Some(converged);
+    }
+    world.run_until(world.now + LATECOMERS);
     let sent: u64 = world.traffic.iter().map(|traffic| traffic.events).sum();
-    world.run_until(world.now + QUIET_FOR);
+    world.run_until(world.now + options.quiet_for);
     let more = world.traffic.iter().map(|traffic| traffic.events).sum::<u64>() - sent;
     if more > 0 {
         world.complain(format!("{more} events were sent after all were equal"));

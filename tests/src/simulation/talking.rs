@@ -2,7 +2,7 @@
 //! eight frames, and the journal, as `mesh/heartbeat.rs: run` and `replication/stream.rs` do it.
 
 use codepop_node::{
-    journal::Audience,
+    journal::{Audience, Event},
     mesh::heartbeat::Pulse,
     replication::{
         accept,
@@ -18,13 +18,18 @@ use super::{
     law::Law,
     micros,
     node::Operation,
+    truth,
     wire::{Connection, End, Message, WINDOW_BYTES},
     world::{What, World},
 };
 
+/// Batches of one peer between their arrival and their commit, as `replication/stream.rs`.
+const UNDER_WAY: u32 = 2;
+
 impl World {
     /// Puts a message on its way.
     pub(super) fn send(&mut self, number: u64, side: usize, message: Message) {
+        self.tell(|world| world.told(number, side, &message));
         let Some(connection) = self.connections.get_mut(&number) else { return };
         let (from, to) = (connection.nodes[side], connection.nodes[1 - side]);
         let bytes = message.bytes();
@@ -48,6 +53,29 @@ impl World {
         }
     }
 
+    /// A message as it is printed.
+    fn told(&self, number: u64, side: usize, message: &Message) -> String {
+        let Some(connection) = self.connections.get(&number) else { return String::new() };
+        let (from, to) = (connection.nodes[side], connection.nodes[1 - side]);
+        let what = match message {
+            Message::Frame(frame) => match frame.as_ref() {
+                Frame::Events(batch) => {
+                    let parsed = batch.events.iter().filter_map(|event| Event::parse(event.clone()).ok());
+                    let seqs: Vec<u64> = parsed.clone().map(|event| event.header.seq).collect();
+                    let of = parsed.last().map(|event| (self.index.get(&event.header.origin), event.header.audience));
+                    format!("events {seqs:?} of {of:?}, live only: {}, proofs: {}", batch.live_only, batch.proofs.len())
+                }
+                Frame::Hello(_) => "hello".to_owned(),
+                Frame::Want(_) => "want".to_owned(),
+                Frame::Ack(ack) => format!("ack {}", ack.received),
+                Frame::Digest(digest) => format!("digest {:02x?}", &digest.vector_hash[..4]),
+            },
+            Message::Beat(_) => "beat".to_owned(),
+            other => format!("{other:?}"),
+        };
+        format!("{from} -> {to} on {number}: {what}")
+    }
+
     /// The first message of a pipe arrives, unless the path is cut.
     pub(super) fn arrive(&mut self, number: u64, from_side: usize) {
         let Some(connection) = self.connections.get_mut(&number) else { return };
@@ -68,7 +96,8 @@ impl World {
         if self.nodes[to].is_up {
             self.got(number, 1 - from_side, message, bytes);
         }
-        let is_over = |c: &Connection| c.ends.iter().all(Option::is_none) && c.pipes.iter().all(|p| p.flight.is_empty());
+        let is_over =
+            |c: &Connection| c.ends.iter().all(Option::is_none) && c.pipes.iter().all(|p| p.flight.is_empty());
         if self.connections.get(&number).is_some_and(is_over) {
             self.connections.remove(&number);
         }
@@ -185,6 +214,9 @@ impl World {
             end.queue.push_back(hello);
             (end.session, end.seen, end.since) = (Some(session), seen, now);
         }
+        if self.nodes[node].away.remove(&peer_id.uuid) {
+            self.changed.insert(node);
+        }
         self.touched.push_back((number, side));
         self.after(0, What::Tick(number, side));
     }
@@ -210,8 +242,15 @@ impl World {
         loop {
             let Some(connection) = self.connections.get_mut(&number) else { return };
             let node = connection.nodes[side];
-            let Some(end) = connection.ends[side].as_mut().filter(|end| !end.is_accepting) else { return };
+            let Some(end) = connection.ends[side].as_mut().filter(|end| end.under_way < UNDER_WAY) else { return };
             let Some(session) = end.session.as_mut() else { return };
+            if let Some((Frame::Events(batch), _)) = end.inbox.front()
+                && end.under_way > 0
+                && !truth::is_attested(&self.nodes[node].journal, batch)
+            {
+                // What says whose key it is may be in the batch before.
+                return;
+            }
             let Some((frame, bytes)) = end.inbox.pop_front() else { return };
             let outputs = session.handle(frame);
             let is_confirmed = session.is_confirmed();
@@ -243,7 +282,7 @@ impl World {
         } else {
             accept::read(batch.events.clone(), &peer.id, &node.id, batch.live_only).map(drop)
         };
-        let is_known = super::truth::is_attested(&node.journal, &batch);
+        let is_known = truth::is_attested(&node.journal, &batch);
         let why = match checked {
             Err(error) => Some(error.to_string()),
             Ok(()) if !is_known => Some("the origin is not known".to_owned()),
@@ -254,7 +293,7 @@ impl World {
             Some(why) => self.close(number, side, Why::Fault(why)),
             None => {
                 if let Some(end) = self.end(number, side) {
-                    end.is_accepting = true;
+                    end.under_way += 1;
                 }
                 self.enqueue(at, Operation::Accept(number, side, batch));
             }
@@ -310,6 +349,10 @@ impl World {
         }
         let needs_proof = live_only || (next.after == 0 && next.key.1 != Audience::Everyone);
         let proofs = if needs_proof { node.journal.announcement_of(next.key.0) } else { None };
+        if needs_proof && proofs.is_none() {
+            session.hold(next.key);
+            return true;
+        }
         let frame = Frame::Events(EventBatch { events, proofs: proofs.into_iter().collect(), live_only });
         let times = if self.rng.chance(self.swarm.doubles) { 2 } else { 1 };
         for _ in 0..times {

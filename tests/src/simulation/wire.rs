@@ -11,9 +11,7 @@ use codepop_node::{
     },
     replication::{outbox::Outbox, session::Session},
 };
-use codepop_proto::mesh::{
-    Heartbeat, LinkRequest, ReplicateRequest, ReplicationFrame, replication_frame::Frame,
-};
+use codepop_proto::mesh::{Heartbeat, LinkRequest, ReplicateRequest, ReplicationFrame, replication_frame::Frame};
 use prost::Message as _;
 
 use super::clock::Micros;
@@ -87,8 +85,8 @@ pub struct End {
     pub queue: VecDeque<Frame>,
     /// Frames that arrived and were not read, with their bytes.
     pub inbox: VecDeque<(Frame, usize)>,
-    /// A batch is with the writer; reading waits for it.
-    pub is_accepting: bool,
+    /// Batches that are with the writer.
+    pub under_way: u32,
     /// When the session began.
     pub since: Micros,
     /// The version of the journal that the session has seen.
@@ -106,7 +104,7 @@ impl End {
             waiting: VecDeque::new(),
             queue: VecDeque::new(),
             inbox: VecDeque::new(),
-            is_accepting: false,
+            under_way: 0,
             since: now,
             seen: 0,
         }

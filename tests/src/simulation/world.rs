@@ -12,14 +12,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{
-    clock::Micros,
-    faults::Swarm,
-    law::Law,
-    net::Net,
-    node::Node,
-    rng::Rng,
-    traffic::Traffic,
-    truth::Truth,
+    clock::Micros, faults::Swarm, law::Law, net::Net, node::Node, rng::Rng, traffic::Traffic, truth::Truth,
     wire::Connections,
 };
 
@@ -52,7 +45,7 @@ pub enum What {
     Synced(usize, u32),
     /// A client writes at a node.
     Write(usize),
-    /// A client's write that was held back, by its number, tries again.
+    /// A node compacts its journal.
     Compact(usize),
     /// A node tries again what waits for the clock.
     Retry(usize, u32),
@@ -120,6 +113,8 @@ pub struct World {
     pub problems: Vec<String>,
     /// Steps so far.
     pub steps: u64,
+    /// Whether what happens is printed.
+    pub is_told: bool,
     /// Ends of links for a fault of the peer.
     pub faults: BTreeMap<String, u64>,
     /// Sides at which something may be sent or read.
@@ -152,6 +147,7 @@ impl World {
             is_acquainted: false,
             problems: Vec::new(),
             steps: 0,
+            is_told: false,
             faults: BTreeMap::new(),
             touched: VecDeque::new(),
             changed: BTreeSet::new(),
@@ -203,6 +199,13 @@ impl World {
         let mut hasher = DefaultHasher::new();
         (self.trace, self.now, what).hash(&mut hasher);
         self.trace = hasher.finish();
+    }
+
+    /// Prints what happens, if that is wanted.
+    pub(super) fn tell(&self, what: impl FnOnce(&Self) -> String) {
+        if self.is_told {
+            println!("{:10.3} {}", super::seconds(self.now), what(self));
+        }
     }
 
     /// Something is wrong: the run ends.

@@ -114,7 +114,8 @@ impl World {
             self.truth.seen(at, now, &taken.reached.0);
         }
         if !self.is_acquainted {
-            let problem = truth::check_stream(&self.nodes[at].journal, &self.nodes[at].id, &taken.reached.0, &self.truth);
+            let problem =
+                truth::check_stream(&self.nodes[at].journal, &self.nodes[at].id, &taken.reached.0, &self.truth);
             problem.into_iter().for_each(|problem| self.complain(format!("node {at}: {problem}")));
         }
         if taken.forked && !self.truth.is_forked(taken.reached.0.0) {
@@ -123,7 +124,7 @@ impl World {
         if let Some(end) = self.end(connection, side).filter(|_| is_answered)
             && let Some(session) = end.session.as_mut()
         {
-            end.is_accepting = false;
+            end.under_way -= 1;
             for output in session.took_in(batch.events.len(), Some(taken.reached.clone()), taken.gap) {
                 if let codepop_node::replication::session::Output::Send(frame) = output {
                     end.outbox.push(frame);
