@@ -110,8 +110,9 @@ mod tests {
     #[test]
     fn what_was_reached_stays_when_the_wall_clock_is_behind() {
         let clock = Clock::new(Uuid::now_v7());
-        let later = Utc::now() + chrono::TimeDelta::hours(1);
-        clock.resume(Hlc::at(later));
+        let ahead = Hlc::at(Utc::now() + chrono::TimeDelta::hours(1));
+        let later = ahead.wall();
+        clock.resume(ahead);
         assert!(clock.reached() >= later && clock.wall() < later);
     }
 

@@ -207,8 +207,8 @@ on_both!(below_the_floor_too, async |node: Node| {
     let everything = crate::journal::compact::Keep { age: std::time::Duration::ZERO, bytes: u64::MAX };
     assert_eq!(crate::journal::compact::compact(&node.db, everything).await.unwrap(), 1);
     let whole = everyone(&node).await;
-    damage(&node, Damage::EventLost(2)).await;
     damage(&node, Damage::RowLost).await;
+    damage(&node, Damage::EventLost(2)).await;
     assert_ne!(everyone(&node).await, whole);
     assert!(looked_at(&node).await.damaged > 0);
     // The superseded adding of drink 8 does not come back.
