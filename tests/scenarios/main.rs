@@ -50,3 +50,4 @@ mod seed;
 mod sessions;
 mod stores;
 mod tls;
+mod trust;

@@ -26,7 +26,8 @@ const KEEP: i64 = 10_000;
 #[diesel(table_name = conflicts)]
 pub struct Conflict {
     id: Id,
-    /// `void`, `name_collision`, `bad_event`, `fork`, `stale_database` or `legacy_numbers`.
+    /// `void`, `name_collision`, `bad_event`, `fork`, `stale_database`, `legacy_numbers`, `after_revocation`,
+    /// `duplicate_number` or `clone`.
     pub kind: String,
     /// What happened and what was decided; holds nothing personal.
     pub detail: String,

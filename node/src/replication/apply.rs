@@ -16,7 +16,7 @@ use crate::{
     accounts, audit, catalog,
     journal::{Audience, Error, Event, Outcome, Replicated, Stamp, State},
     maintenance,
-    mesh::registry,
+    mesh::{registry, revocations},
     notifications, preferences, reports,
     storage::{self, Tx},
     stores, support,
@@ -32,6 +32,7 @@ const NEVER_HELD: &[&str] = &[
     "codepop.accounts.v1.SessionsEnded",
     "codepop.accounts.v1.UserDeleted",
     "codepop.accounts.v1.UserStatusChanged",
+    "codepop.mesh.v1.CertificateRevoked",
     "codepop.roles.v1.RoleRevoked",
 ];
 
@@ -63,6 +64,7 @@ macro_rules! table {
 
 table! {
     mesh::NodeAnnounced,
+    mesh::CertificateRevoked,
     accounts_pb::UserRegistered,
     accounts_pb::ProfileChanged,
     accounts_pb::CredentialSet,
@@ -107,6 +109,7 @@ pub async fn forget_deleted(tx: &mut Tx) -> Result<(), storage::Error> {
 pub async fn digest(tx: &mut Tx, audience: &Audience) -> Result<([u8; 32], u64), storage::Error> {
     let mut hasher = sha2::Sha256::new();
     let mut rows = registry::digest(tx, audience, &mut hasher).await?;
+    rows += revocations::digest(tx, audience, &mut hasher).await?;
     rows += accounts::digest(tx, audience, &mut hasher).await?;
     rows += stores::digest(tx, audience, &mut hasher).await?;
     rows += catalog::digest(tx, audience, &mut hasher).await?;

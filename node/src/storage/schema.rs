@@ -764,6 +764,24 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// Whose certificates are not good any more, by the operator who says so.
+    revocations (holder, operator) {
+        holder -> Uid,
+        operator -> Uid,
+        number -> Integer,
+        kind -> SmallInt,
+        reason -> SmallInt,
+        at -> BigInt,
+        stream -> BigInt,
+        seq -> BigInt,
+        in_force -> Bool,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     streams,
     events,
@@ -809,4 +827,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     machine_log,
     audit_entries,
     staff_invitations,
+    revocations,
 );
