@@ -352,6 +352,22 @@ mod tests {
     }
 
     #[test]
+    fn only_a_run_that_began_earlier_is_asked_whether_it_is_there() {
+        use crate::mesh::presence::begin;
+        let (links, peer) = (Links::new(name(1_000, "C")), name(1_001, "C"));
+        let (first, second, third) = (begin(), begin(), begin());
+        assert!(links.challenge(peer.uuid, second).is_none(), "no link");
+        let guard = links.open_with(&peer, false, Some(second)).unwrap();
+        assert!(links.challenge(peer.uuid, second).is_none(), "the same run dials again");
+        assert!(links.challenge(peer.uuid, first).is_none(), "the earlier one is to stay");
+        let mut answers = links.challenge(peer.uuid, third).unwrap();
+        assert_eq!(*guard.challenges().borrow(), Some(third));
+        assert!(!answers.has_changed().unwrap());
+        links.present(peer.uuid, Presence::default());
+        assert!(answers.borrow_and_update().is_some());
+    }
+
+    #[test]
     fn a_store_holds_no_more_links_than_its_bound() {
         let links = Links::new(name(1_000, "C"));
         let accept = || links.open(&name(1_500, "C"), false);

@@ -254,15 +254,22 @@ pub struct Signed {
 /// All revocations with what proves them.
 pub async fn signed(tx: &mut Tx) -> Result<Signed, storage::Error> {
     let rows = all(tx).await?;
-    let by: BTreeSet<Uuid> = rows.iter().map(Revoked::operator).collect();
+    let mut by: BTreeSet<Uuid> = rows.iter().map(Revoked::operator).collect();
     let in_force = rows.iter().filter(|row| row.in_force).map(Revoked::holder).collect();
     let (mut words, mut operators) = (Vec::new(), Vec::new());
-    for row in &rows {
-        words.extend(entries::get(tx, row.stream, row.seq).await?);
+    for operator in by.clone() {
+        let known = registry::find(tx, operator).await?;
+        let (stream, seq) = known.map_or((0, 0), |known| known.announcement);
+        match entries::get(tx, stream, seq).await? {
+            Some(announced) => operators.push(announced),
+            // Nobody could judge its words without it.
+            None => {
+                by.remove(&operator);
+            }
+        }
     }
-    for operator in by {
-        let Some(known) = registry::find(tx, operator).await? else { continue };
-        operators.extend(entries::get(tx, known.announcement.0, known.announcement.1).await?);
+    for row in rows.iter().filter(|row| by.contains(&row.operator())) {
+        words.extend(entries::get(tx, row.stream, row.seq).await?);
     }
     let headers: Vec<u8> = words.iter().flat_map(|event: &SignedEvent| event.header.to_vec()).collect();
     Ok(Signed { words, operators, in_force, digest: sha256(&headers) })
