@@ -30,6 +30,8 @@ use crate::{
         apply::{self, CLOCK_AHEAD},
         find::Finder,
         peer::{Away, Dialler},
+        repair::Repairer,
+        states::States,
         stream::Replicator,
     },
     reports,
@@ -88,8 +90,9 @@ pub(super) async fn run(config: RunConfig) -> Result<()> {
     links.restore(db.read(|tx| Box::pin(sightings::load(tx))).await.context("read when nodes were last heard")?);
     tokio::spawn(compact(db.clone(), config.keep, stop.clone()));
     tokio::spawn(keep_sightings(db.clone(), links.clone(), stop.clone()));
+    let (states, compared) = States::new(db.clone(), config.digest_every);
     let dialler = Dialler {
-        replicator: Replicator::new(db.clone(), links.clone()),
+        replicator: Replicator::new(db.clone(), links.clone(), states.clone()),
         heartbeats: heartbeat::Config { interval: config.heartbeat_interval, down_after: config.peer_down_after },
         trust: trust.clone(),
         instance: presence::begin(),
@@ -99,6 +102,8 @@ pub(super) async fn run(config: RunConfig) -> Result<()> {
     };
     let finder = Finder::new(dialler.clone());
     let dial = finder.clone();
+    tokio::spawn(Repairer::new(db.clone(), states.clone(), finder.clone()).run(compared, stop.clone()));
+    tokio::spawn(states.run(stop.clone()));
     let app = App { finder: finder.clone(), drinks: finder, sightings: Arc::new(links), db: db.clone() };
     let socket = TcpListener::bind(config.listen).await.with_context(|| format!("listen on {}", config.listen))?;
     let security = if config.insecure { Security::Plain } else { Security::Tls(server_config(&trust)?) };

@@ -90,6 +90,7 @@ settings! {
     SMTP_FROM = "smtp_from", "--smtp-from", "SMTP_FROM", "";
     ROBOT = "robot", "--robot", "ROBOT", "simulated";
     ROBOT_SPEED = "robot_speed", "--robot-speed", "ROBOT_SPEED", "1";
+    DIGEST = "digest_secs", "--digest-secs", "NODE_DIGEST_SECS", "60";
     REPORT = "report_secs", "--report-secs", "NODE_REPORT_SECS", "300";
     NODE = "node_url", "--node", "NODE_API_URL", "https://127.0.0.1:7101";
 }

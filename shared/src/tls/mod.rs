@@ -20,6 +20,7 @@ pub use connector::{CONNECT_TIMEOUT, Connector, PeerHandle};
 pub use credentials::{Credentials, TlsFiles};
 pub use listener::{Incoming, Limits, Security, listen, listen_with};
 pub use renewal::{keep_renewed, warning};
+pub use slots::{Slot, Slots};
 pub use stream::{PeerInfo, PeerStream};
 pub use trust::{Refusal, Trust};
 pub use verify::Expect;
