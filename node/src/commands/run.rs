@@ -118,9 +118,7 @@ pub(super) async fn run(config: RunConfig) -> Result<()> {
     if !config.insecure {
         tokio::spawn(dialler.clone().run(config.hub_urls.clone(), stop.clone()));
     }
-    tokio::spawn(forget_deleted(app.db.clone(), stop.clone()));
-    tokio::spawn(forget_expired(app.db.clone(), stop.clone()));
-    tokio::spawn(remove_old_drinks(app.clone(), stop.clone()));
+    tidy_up(&app, &stop);
     let payments = Payments::new(app.clone(), config.payments);
     tokio::spawn(payments.clone().settle(stop.clone()));
     let orders = Orders::new(app.clone(), payments.clone(), config.robot);
@@ -137,6 +135,13 @@ pub(super) async fn run(config: RunConfig) -> Result<()> {
             Ok(())
         }
     }
+}
+
+/// Drops what is not to be kept, from now on.
+fn tidy_up(app: &App, stop: &CancellationToken) {
+    tokio::spawn(forget_deleted(app.db.clone(), stop.clone()));
+    tokio::spawn(forget_expired(app.db.clone(), stop.clone()));
+    tokio::spawn(remove_old_drinks(app.clone(), stop.clone()));
 }
 
 async fn expire(stop: CancellationToken) {

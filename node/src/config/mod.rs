@@ -15,8 +15,8 @@ mod setting;
 pub mod values;
 
 pub use client::{
-    ClientConfig, ConflictsAction, ConflictsConfig, DiscoverConfig, GrantConfig, GrantTo, PkiRevokeConfig, RevokeConfig,
-    VerifyConfig,
+    ClientConfig, ConflictsAction, ConflictsConfig, DiscoverConfig, GrantConfig, GrantTo, PkiRevokeConfig,
+    RevokeConfig, VerifyConfig,
 };
 pub use init::{GivenIdentity, InitConfig};
 pub use run::{ImportConfig, MigrateConfig, RunConfig};

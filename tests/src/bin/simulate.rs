@@ -132,8 +132,18 @@ fn summary(reports: &[Report], wall: f64) -> ExitCode {
 
 fn whole_chains(nodes: usize) -> ExitCode {
     row(&[
-        "nodes", "links a store", "p50, ms", "p99, ms", "max, ms", "events sent a change", "vectors sent a change",
-        "at rest: messages/s a store", "bytes/s sent a store", "the busiest", "a hub", "bytes a store and change",
+        "nodes",
+        "links a store",
+        "p50, ms",
+        "p99, ms",
+        "max, ms",
+        "events sent a change",
+        "vectors sent a change",
+        "at rest: messages/s a store",
+        "bytes/s sent a store",
+        "the busiest",
+        "a hub",
+        "bytes a store and change",
     ]);
     row(&["---:"; 12]);
     let sizes = if nodes == 0 { SIZES.to_vec() } else { vec![nodes] };

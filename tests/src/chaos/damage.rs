@@ -86,7 +86,9 @@ pub async fn tries(seed: u64, tries: u32, mut told: impl FnMut(&Damage, &Outcome
 /// The expected digests of the audiences that a node holds: a hub holds more than a store.
 fn subset(expected: &Digests, held: &Digests) -> Digests {
     let mut both = held.clone();
-    both.extend(expected.iter().filter(|(audience, _)| held.contains_key(*audience)).map(|(a, d)| (a.clone(), d.clone())));
+    both.extend(
+        expected.iter().filter(|(audience, _)| held.contains_key(*audience)).map(|(a, d)| (a.clone(), d.clone())),
+    );
     both
 }
 

@@ -211,7 +211,11 @@ impl World {
         keeper.turn += 1;
         let (turn, life) = (keeper.turn, self.nodes[node].life);
         if matches!(why, Why::Cut | Why::Silent | Why::Broken) {
-            if is_linked { self.nodes[node].away.remove(&uuid) } else { self.nodes[node].away.insert(uuid) };
+            if is_linked {
+                self.nodes[node].away.remove(&uuid)
+            } else {
+                self.nodes[node].away.insert(uuid)
+            };
         }
         self.after(wait, What::Redial(node, life, peer, turn));
         self.changed.insert(node);

@@ -123,7 +123,9 @@ mod tests {
     fn what_is_said_survives_the_wire() {
         let origin = crate::simulation::node::name(1_000, "C", Uuid::from_u128(7));
         let place = Place { audience: &Audience::Everyone, seq: 1, previous: None, hlc: Hlc(5) };
-        for body in [Body::Announced, Body::Set { row: 3, field: 2 }, Body::Granted { row: 9 }, Body::Revoked { row: 9 }] {
+        for body in
+            [Body::Announced, Body::Set { row: 3, field: 2 }, Body::Granted { row: 9 }, Body::Revoked { row: 9 }]
+        {
             let event = Event::parse(make(&origin, &place, body, 42)).unwrap();
             assert_eq!(said(&event), Some((body, 42)));
         }

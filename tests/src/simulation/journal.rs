@@ -7,7 +7,11 @@ use std::{collections::BTreeMap, rc::Rc};
 use codepop_node::{
     clock::Hlc,
     journal::{Audience, Event, Stamp, Stream, StreamKey},
-    replication::{accept::Taken, apply::is_never_held, session::{BATCH_BYTES_MAX, Next}},
+    replication::{
+        accept::Taken,
+        apply::is_never_held,
+        session::{BATCH_BYTES_MAX, Next},
+    },
 };
 use codepop_proto::journal::SignedEvent;
 use codepop_shared::identity::SpiffeId;
@@ -181,8 +185,7 @@ impl Journal {
         let has_gaps = live_only && count > new.len() as u64;
         let mut before = self.latest_valid(stream.id);
         for (event, signed) in &new {
-            let is_back =
-                before.is_some_and(|before| event.header.hlc <= before) && !is_never_held(&event.header.kind);
+            let is_back = before.is_some_and(|before| event.header.hlc <= before) && !is_never_held(&event.header.kind);
             before = before.max(Some(event.header.hlc));
             self.one(now, clock, &mut stream, (event, signed), is_back);
         }
@@ -253,9 +256,7 @@ impl Journal {
 
     /// Tries again what waits for the clock. Returns how much of it waits no longer.
     pub fn retry(&mut self, now: Micros, clock: &Clock) -> usize {
-        let is_due = |entry: &Entry| {
-            entry.state == State::Quarantined && !clock.is_ahead(now, entry.event.header.hlc)
-        };
+        let is_due = |entry: &Entry| entry.state == State::Quarantined && !clock.is_ahead(now, entry.event.header.hlc);
         let due: Vec<(Stamp, Rc<Event>)> = self
             .entries
             .iter()

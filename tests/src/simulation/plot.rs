@@ -60,6 +60,7 @@ pub fn svg(all: &[Figures]) -> String {
         let _ = writeln!(out, "<polyline points=\"{points}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>");
         let _ = writeln!(out, "<text x=\"{at}\" y=\"20\" fill=\"{colour}\">{label}</text>");
     }
-    let _ = writeln!(out, "<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">nodes</text>\n</svg>", WIDTH / 2.0, HEIGHT - 8.0);
+    let _ =
+        writeln!(out, "<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">nodes</text>\n</svg>", WIDTH / 2.0, HEIGHT - 8.0);
     out
 }

@@ -43,7 +43,12 @@ impl Rng {
 
     /// Exponential with a mean, cut at eight times the mean.
     pub fn spread(&mut self, mean: u64) -> u64 {
-        #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "times")]
+        #[allow(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "times"
+        )]
         let drawn = (-(1.0 - self.unit()).ln()).min(8.0) * mean as f64;
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative, and small")]
         let drawn = drawn as u64;

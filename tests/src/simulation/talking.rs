@@ -68,7 +68,8 @@ impl World {
         if self.nodes[to].is_up {
             self.got(number, 1 - from_side, message, bytes);
         }
-        let is_over = |c: &Connection| c.ends.iter().all(Option::is_none) && c.pipes.iter().all(|p| p.flight.is_empty());
+        let is_over =
+            |c: &Connection| c.ends.iter().all(Option::is_none) && c.pipes.iter().all(|p| p.flight.is_empty());
         if self.connections.get(&number).is_some_and(is_over) {
             self.connections.remove(&number);
         }

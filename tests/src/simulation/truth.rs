@@ -106,9 +106,8 @@ impl Truth {
 pub fn is_attested(journal: &Journal, batch: &EventBatch) -> bool {
     let parse = |event: &SignedEvent| Event::parse(event.clone()).ok();
     let Some(first) = batch.events.first().and_then(parse) else { return false };
-    let announces = |event: Event| {
-        event.header.origin == first.header.origin && event.header.kind == Body::Announced.kind()
-    };
+    let announces =
+        |event: Event| event.header.origin == first.header.origin && event.header.kind == Body::Announced.kind();
     journal.knows(first.header.origin)
         || batch.proofs.iter().filter_map(parse).any(announces)
         || announces(first.clone())
@@ -193,9 +192,8 @@ pub fn broken_promises(nodes: &[Node], truth: &Truth) -> Vec<String> {
             let problem = check_stream(&node.journal, &node.id, key, truth);
             problems.extend(problem.map(|problem| format!("node {at}: {problem}")));
         }
-        let strange = node.journal.rows.audiences().find(|audience| {
-            !audience.reaches(&node.id) && audience.is_relayed()
-        });
+        let strange =
+            node.journal.rows.audiences().find(|audience| !audience.reaches(&node.id) && audience.is_relayed());
         problems.extend(strange.map(|audience| format!("node {at} holds rows for {audience}")));
     }
     problems

@@ -11,9 +11,7 @@ use codepop_node::{
     },
     replication::{outbox::Outbox, session::Session},
 };
-use codepop_proto::mesh::{
-    Heartbeat, LinkRequest, ReplicateRequest, ReplicationFrame, replication_frame::Frame,
-};
+use codepop_proto::mesh::{Heartbeat, LinkRequest, ReplicateRequest, ReplicationFrame, replication_frame::Frame};
 use prost::Message as _;
 
 use super::clock::Micros;

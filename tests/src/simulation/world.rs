@@ -12,14 +12,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{
-    clock::Micros,
-    faults::Swarm,
-    law::Law,
-    net::Net,
-    node::Node,
-    rng::Rng,
-    traffic::Traffic,
-    truth::Truth,
+    clock::Micros, faults::Swarm, law::Law, net::Net, node::Node, rng::Rng, traffic::Traffic, truth::Truth,
     wire::Connections,
 };
 

@@ -114,7 +114,8 @@ impl World {
             self.truth.seen(at, now, &taken.reached.0);
         }
         if !self.is_acquainted {
-            let problem = truth::check_stream(&self.nodes[at].journal, &self.nodes[at].id, &taken.reached.0, &self.truth);
+            let problem =
+                truth::check_stream(&self.nodes[at].journal, &self.nodes[at].id, &taken.reached.0, &self.truth);
             problem.into_iter().for_each(|problem| self.complain(format!("node {at}: {problem}")));
         }
         if taken.forked && !self.truth.is_forked(taken.reached.0.0) {
