@@ -189,16 +189,14 @@ async fn callers_without_or_with_a_foreign_certificate_are_refused() {
 
     // No certificate at all, but otherwise alike.
     let own = credentials(&authority, Kind::Hub, 1);
-    let mut bare = (*client_config(&own, Expect::AnyNode).unwrap()).clone();
-    bare.client_auth_cert_resolver = Arc::new(NoCertificate);
-    assert!(is_refused(dial_with(Connector::tls(Arc::new(bare)), &server.url).await).await);
+    let bare = client_config(&own, Expect::AnyNode).unwrap().showing(Arc::new(NoCertificate));
+    assert!(is_refused(dial_with(Connector::tls(bare), &server.url).await).await);
 
     // A certificate of another authority that calls itself by the same name; this client trusts the server's.
     let stranger = credentials(&foreign, Kind::Hub, 1);
-    let mut mixed = (*client_config(&own, Expect::AnyNode).unwrap()).clone();
-    mixed.client_auth_cert_resolver =
-        client_config(&stranger, Expect::AnyNode).unwrap().client_auth_cert_resolver.clone();
-    assert!(is_refused(dial_with(Connector::tls(Arc::new(mixed)), &server.url).await).await);
+    let theirs = client_config(&stranger, Expect::AnyNode).unwrap().certificates();
+    let mixed = client_config(&own, Expect::AnyNode).unwrap().showing(theirs);
+    assert!(is_refused(dial_with(Connector::tls(mixed), &server.url).await).await);
 
     // And the stranger itself does not trust the server.
     let error = dial(&stranger, &server.url, Expect::AnyNode).await.unwrap_err();

@@ -3,7 +3,11 @@
 use std::sync::Arc;
 
 use rustls::{
-    ClientConfig, ServerConfig, client::Resumption, crypto::ring, server::NoServerSessionStorage, version::TLS13,
+    ClientConfig, ServerConfig,
+    client::{ResolvesClientCert, Resumption},
+    crypto::ring,
+    server::NoServerSessionStorage,
+    version::TLS13,
 };
 
 use tokio_rustls::TlsAcceptor;
@@ -31,6 +35,20 @@ impl From<ServerTls> for TlsAcceptor {
 pub struct ClientTls {
     pub(super) config: Arc<ClientConfig>,
     pub(super) trust: Trust,
+}
+
+impl ClientTls {
+    /// The same, with other certificates to show: for those who try what is refused.
+    #[must_use]
+    pub fn showing(mut self, certificates: Arc<dyn ResolvesClientCert>) -> Self {
+        Arc::make_mut(&mut self.config).client_auth_cert_resolver = certificates;
+        self
+    }
+
+    /// The certificates that are shown.
+    pub fn certificates(&self) -> Arc<dyn ResolvesClientCert> {
+        Arc::clone(&self.config.client_auth_cert_resolver)
+    }
 }
 
 /// How a node takes connections: only from holders of a certificate of the chain that is good today.
