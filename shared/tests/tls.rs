@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test's helpers may fail the test")]
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use codepop_shared::{
@@ -10,8 +10,8 @@ use codepop_shared::{
     identity::{Kind, SpiffeId},
     request::KeyMaterial,
     tls::{
-        Connector, Credentials, Error, Expect, Incoming, Limits, PeerStream, Security, client_config, listen,
-        listen_with, server_config,
+        Connector, Credentials, Error, Expect, Incoming, Limits, PeerStream, Refusal, Security, Trust, client_config,
+        listen, listen_with, server_config,
     },
 };
 use rustls::{ClientConfig, RootCertStore, crypto::ring, version::TLS12};
@@ -54,12 +54,13 @@ struct Server {
     uuid: Uuid,
 }
 
-async fn server_with(credentials: &Credentials, limits: Limits) -> Server {
+async fn server_with(trust: impl Into<Trust>, limits: Limits) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let security = Security::Tls(server_config(credentials).unwrap());
+    let trust = trust.into();
+    let security = Security::Tls(server_config(&trust).unwrap());
     let incoming = listen_with(listener, security, limits).unwrap();
     let url = format!("https://{}", incoming.address());
-    Server { incoming, url, uuid: credentials.certified().id.uuid }
+    Server { incoming, url, uuid: trust.credentials().certified().id.uuid }
 }
 
 impl Server {
@@ -116,6 +117,64 @@ async fn both_ends_learn_who_the_other_is() {
         accepted.read_exact(&mut heard).await.unwrap();
         assert_eq!(&heard, b"hello");
     }
+}
+
+#[tokio::test]
+async fn who_is_refused_is_cut_and_kept_out_and_a_node_is_told_why() {
+    let authority = authority();
+    let trust = Trust::new(credentials(&authority, Kind::Store, 1000));
+    let mut server = server_with(&trust, Limits::default()).await;
+    let (gateway, hub) = (credentials(&authority, Kind::Gateway, 0), credentials(&authority, Kind::Hub, 1));
+    let _client = dial(&gateway, &server.url, Expect::AnyNode).await.unwrap();
+    let mut accepted = server.accept().await;
+    let refusal = |is_told| Refusal { why: "it was stolen".to_owned(), is_told };
+    let of = |own: &Credentials, is_told| (own.certified().id.uuid, refusal(is_told));
+    assert_eq!(trust.refuse(HashMap::from([of(&gateway, false), of(&hub, true)])), 1, "the one that is open");
+    assert!(accepted.read_u8().await.is_err());
+    let refused = match dial(&gateway, &server.url, Expect::AnyNode).await {
+        Err(error) => error,
+        Ok(mut stream) => tokio::time::timeout(PATIENCE, stream.read_u8()).await.unwrap().unwrap_err(),
+    };
+    assert!(refused.to_string().contains("CertificateRevoked"), "{refused}");
+    // The node comes in for a moment.
+    let _client = dial(&hub, &server.url, Expect::AnyNode).await.unwrap();
+    let mut told = server.accept().await;
+    assert_eq!(told.info().certified.as_ref().unwrap().id, hub.certified().id);
+    assert!(tokio::time::timeout(PATIENCE, told.read_u8()).await.unwrap().is_err());
+    // Nor is one that is refused dialled.
+    let own = Trust::new(hub);
+    own.refuse(HashMap::from([(server.uuid, refusal(true))]));
+    let connector = Connector::tls(client_config(&own, Expect::AnyNode).unwrap());
+    let error = dial_with(connector, &server.url).await.unwrap_err();
+    assert!(error.to_string().contains("it was stolen"), "{error}");
+}
+
+#[tokio::test]
+async fn a_renewed_certificate_is_shown_from_then_on() {
+    let authority = authority();
+    let (id, keys) = (id(Kind::Store, 1000), KeyMaterial::generate(true).unwrap());
+    let certified = |valid| {
+        let (csr, event_key) = (keys.csr(id.uuid).unwrap(), keys.event_key());
+        let now = Utc::now();
+        let order = Order { id: id.clone(), event_key, csr: &csr, name: "Name", dns: &[], ips: &[], now, valid };
+        Credentials::from_pem(authority.pem(), &authority.issue(order).unwrap(), &keys.tls_pem()).unwrap()
+    };
+    let trust = Trust::new(certified(CERTIFICATE_VALID / 2));
+    let mut server = server_with(&trust, Limits::default()).await;
+    let caller = credentials(&authority, Kind::Gateway, 0);
+    let connector = Connector::tls(client_config(&caller, Expect::Node(id.uuid)).unwrap());
+    let mut shown = Vec::new();
+    for _ in 0..2 {
+        let mut client = dial_with(connector.clone(), &server.url).await.unwrap();
+        let mut accepted = server.accept().await;
+        shown.push(connector.peer().get().unwrap().certified.unwrap().not_after);
+        trust.renew(certified(CERTIFICATE_VALID)).unwrap();
+        // What is open goes on.
+        client.write_all(b"x").await.unwrap();
+        client.flush().await.unwrap();
+        assert_eq!(accepted.read_u8().await.unwrap(), b'x');
+    }
+    assert!(shown[0] < shown[1], "{shown:?}");
 }
 
 #[tokio::test]
