@@ -349,11 +349,14 @@ async fn plain_text_is_for_loopback_only() {
 fn the_settings_are_what_is_promised() {
     let own = credentials(&authority(), Kind::Store, 1000);
     let server = server_config(&own).unwrap();
-    assert_eq!((server.alpn_protocols.as_slice(), server.send_tls13_tickets), ([b"h2".to_vec()].as_slice(), 0));
-    assert!(!server.session_storage.can_cache());
+    assert_eq!(
+        (server.config().alpn_protocols.as_slice(), server.config().send_tls13_tickets),
+        ([b"h2".to_vec()].as_slice(), 0)
+    );
+    assert!(!server.config().session_storage.can_cache());
     let client = client_config(&own, Expect::AnyNode).unwrap();
-    assert_eq!(client.alpn_protocols, [b"h2".to_vec()]);
-    assert!(!client.enable_sni);
+    assert_eq!(client.config().alpn_protocols, [b"h2".to_vec()]);
+    assert!(!client.config().enable_sni);
     let limits = Limits::default();
     assert_eq!((limits.connections, limits.handshake_time), (1_024, Duration::from_secs(5)));
 }

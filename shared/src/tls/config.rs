@@ -37,7 +37,19 @@ pub struct ClientTls {
     pub(super) trust: Trust,
 }
 
+impl ServerTls {
+    /// The settings of TLS.
+    pub fn config(&self) -> &ServerConfig {
+        &self.config
+    }
+}
+
 impl ClientTls {
+    /// The settings of TLS.
+    pub fn config(&self) -> &ClientConfig {
+        &self.config
+    }
+
     /// The same, with other certificates to show: for those who try what is refused.
     #[must_use]
     pub fn showing(mut self, certificates: Arc<dyn ResolvesClientCert>) -> Self {
