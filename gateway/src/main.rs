@@ -6,10 +6,11 @@ use std::{process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use codepop_gateway::Gateway;
+use codepop_gateway::{Gateway, upstream::Security};
 use codepop_shared::{
     request::{REQUEST_FILE, init_gateway},
     telemetry::{init_logs, install_recorder, log_filter, serve_metrics},
+    tls::keep_renewed,
 };
 use tokio::{net::TcpListener, signal::unix::SignalKind};
 use tokio_util::sync::CancellationToken;
@@ -90,6 +91,9 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("GATEWAY_LISTEN is \"{}\": listen", settings.listen))?;
     let listen = listener.local_addr().context("listen")?;
+    if let Security::Tls(trust) = &settings.server.upstream.security {
+        tokio::spawn(keep_renewed(trust.clone(), settings.files, stop.clone()));
+    }
     let gateway = Gateway::start(codepop_proto::DESCRIPTORS, settings.server).await?;
     tracing::info!(http.listen = %listen, metrics.listen = %metrics_at, "serving");
     gateway.serve(listener, shutdown_signal()?).await;

@@ -76,6 +76,8 @@ pub(crate) struct Settings {
     pub(crate) log_format: LogFormat,
     pub(crate) server: Config,
     pub(crate) insecure: bool,
+    /// Where the certificate is, to be watched.
+    pub(crate) files: TlsFiles,
 }
 
 impl RunArgs {
@@ -91,13 +93,14 @@ impl RunArgs {
         let home = Home { store: self.store()?, place: self.place()? };
         let seeds = self.seeds()?;
         let security =
-            if self.insecure { Security::Insecure } else { Security::Tls(credentials(&self.data.data_dir)?) };
+            if self.insecure { Security::Insecure } else { Security::Tls(credentials(&self.data.data_dir)?.into()) };
         Ok(Settings {
             listen,
             metrics_listen: metrics_listen.unwrap_or(METRICS_LISTEN),
             log_format,
             server: Config { upstream: upstream::Config { seeds, home, security }, origins, proxies },
             insecure: self.insecure,
+            files: files(&self.data.data_dir),
         })
     }
 
@@ -136,13 +139,17 @@ impl RunArgs {
     }
 }
 
-/// The gateway's certificate and key. The certificate may have the name that it has at a node.
-fn credentials(data_dir: &Path) -> Result<codepop_shared::tls::Credentials, String> {
+/// Where certificate and key are. The certificate may have the name that it has at a node.
+fn files(data_dir: &Path) -> TlsFiles {
     let pki = data_dir.join(PKI_FOLDER);
     let own = pki.join("gateway.pem");
     let certificate = if own.exists() { own } else { pki.join("node.pem") };
-    let files = TlsFiles { ca: pki.join("ca.pem"), certificate, key: pki.join(KEY_FILE) };
-    files.load().map_err(|problem| {
+    TlsFiles { ca: pki.join("ca.pem"), certificate, key: pki.join(KEY_FILE) }
+}
+
+/// The gateway's certificate and key.
+fn credentials(data_dir: &Path) -> Result<codepop_shared::tls::Credentials, String> {
+    files(data_dir).load().map_err(|problem| {
         wrong(
             "GATEWAY_DATA_DIR",
             &data_dir.display().to_string(),

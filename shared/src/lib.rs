@@ -10,6 +10,7 @@ pub mod geo;
 pub mod identity;
 pub mod number;
 pub mod request;
+pub mod revocation;
 pub mod telemetry;
 pub mod tls;
 

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test's helpers may fail the test")]
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use codepop_shared::{
@@ -10,8 +10,8 @@ use codepop_shared::{
     identity::{Kind, SpiffeId},
     request::KeyMaterial,
     tls::{
-        Connector, Credentials, Error, Expect, Incoming, Limits, PeerStream, Security, client_config, listen,
-        listen_with, server_config,
+        Connector, Credentials, Error, Expect, Incoming, Limits, PeerStream, Refusal, Security, Trust, client_config,
+        listen, listen_with, server_config,
     },
 };
 use rustls::{ClientConfig, RootCertStore, crypto::ring, version::TLS12};
@@ -54,12 +54,13 @@ struct Server {
     uuid: Uuid,
 }
 
-async fn server_with(credentials: &Credentials, limits: Limits) -> Server {
+async fn server_with(trust: impl Into<Trust>, limits: Limits) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let security = Security::Tls(server_config(credentials).unwrap());
+    let trust = trust.into();
+    let security = Security::Tls(server_config(&trust).unwrap());
     let incoming = listen_with(listener, security, limits).unwrap();
     let url = format!("https://{}", incoming.address());
-    Server { incoming, url, uuid: credentials.certified().id.uuid }
+    Server { incoming, url, uuid: trust.credentials().certified().id.uuid }
 }
 
 impl Server {
@@ -116,6 +117,64 @@ async fn both_ends_learn_who_the_other_is() {
         accepted.read_exact(&mut heard).await.unwrap();
         assert_eq!(&heard, b"hello");
     }
+}
+
+#[tokio::test]
+async fn who_is_refused_is_cut_and_kept_out_and_a_node_is_told_why() {
+    let authority = authority();
+    let trust = Trust::new(credentials(&authority, Kind::Store, 1000));
+    let mut server = server_with(&trust, Limits::default()).await;
+    let (gateway, hub) = (credentials(&authority, Kind::Gateway, 0), credentials(&authority, Kind::Hub, 1));
+    let _client = dial(&gateway, &server.url, Expect::AnyNode).await.unwrap();
+    let mut accepted = server.accept().await;
+    let refusal = |is_told| Refusal { why: "it was stolen".to_owned(), is_told };
+    let of = |own: &Credentials, is_told| (own.certified().id.uuid, refusal(is_told));
+    assert_eq!(trust.refuse(HashMap::from([of(&gateway, false), of(&hub, true)])), 1, "the one that is open");
+    assert!(accepted.read_u8().await.is_err());
+    let refused = match dial(&gateway, &server.url, Expect::AnyNode).await {
+        Err(error) => error,
+        Ok(mut stream) => tokio::time::timeout(PATIENCE, stream.read_u8()).await.unwrap().unwrap_err(),
+    };
+    assert!(refused.to_string().contains("CertificateRevoked"), "{refused}");
+    // The node comes in for a moment.
+    let _client = dial(&hub, &server.url, Expect::AnyNode).await.unwrap();
+    let mut told = server.accept().await;
+    assert_eq!(told.info().certified.as_ref().unwrap().id, hub.certified().id);
+    assert!(tokio::time::timeout(PATIENCE, told.read_u8()).await.unwrap().is_err());
+    // Nor is one that is refused dialled.
+    let own = Trust::new(hub);
+    own.refuse(HashMap::from([(server.uuid, refusal(true))]));
+    let connector = Connector::tls(client_config(&own, Expect::AnyNode).unwrap());
+    let error = dial_with(connector, &server.url).await.unwrap_err();
+    assert!(error.to_string().contains("it was stolen"), "{error}");
+}
+
+#[tokio::test]
+async fn a_renewed_certificate_is_shown_from_then_on() {
+    let authority = authority();
+    let (id, keys) = (id(Kind::Store, 1000), KeyMaterial::generate(true).unwrap());
+    let certified = |valid| {
+        let (csr, event_key) = (keys.csr(id.uuid).unwrap(), keys.event_key());
+        let now = Utc::now();
+        let order = Order { id: id.clone(), event_key, csr: &csr, name: "Name", dns: &[], ips: &[], now, valid };
+        Credentials::from_pem(authority.pem(), &authority.issue(order).unwrap(), &keys.tls_pem()).unwrap()
+    };
+    let trust = Trust::new(certified(CERTIFICATE_VALID / 2));
+    let mut server = server_with(&trust, Limits::default()).await;
+    let caller = credentials(&authority, Kind::Gateway, 0);
+    let connector = Connector::tls(client_config(&caller, Expect::Node(id.uuid)).unwrap());
+    let mut shown = Vec::new();
+    for _ in 0..2 {
+        let mut client = dial_with(connector.clone(), &server.url).await.unwrap();
+        let mut accepted = server.accept().await;
+        shown.push(connector.peer().get().unwrap().certified.unwrap().not_after);
+        trust.renew(certified(CERTIFICATE_VALID)).unwrap();
+        // What is open goes on.
+        client.write_all(b"x").await.unwrap();
+        client.flush().await.unwrap();
+        assert_eq!(accepted.read_u8().await.unwrap(), b'x');
+    }
+    assert!(shown[0] < shown[1], "{shown:?}");
 }
 
 #[tokio::test]
@@ -189,16 +248,14 @@ async fn callers_without_or_with_a_foreign_certificate_are_refused() {
 
     // No certificate at all, but otherwise alike.
     let own = credentials(&authority, Kind::Hub, 1);
-    let mut bare = (*client_config(&own, Expect::AnyNode).unwrap()).clone();
-    bare.client_auth_cert_resolver = Arc::new(NoCertificate);
-    assert!(is_refused(dial_with(Connector::tls(Arc::new(bare)), &server.url).await).await);
+    let bare = client_config(&own, Expect::AnyNode).unwrap().showing(Arc::new(NoCertificate));
+    assert!(is_refused(dial_with(Connector::tls(bare), &server.url).await).await);
 
     // A certificate of another authority that calls itself by the same name; this client trusts the server's.
     let stranger = credentials(&foreign, Kind::Hub, 1);
-    let mut mixed = (*client_config(&own, Expect::AnyNode).unwrap()).clone();
-    mixed.client_auth_cert_resolver =
-        client_config(&stranger, Expect::AnyNode).unwrap().client_auth_cert_resolver.clone();
-    assert!(is_refused(dial_with(Connector::tls(Arc::new(mixed)), &server.url).await).await);
+    let theirs = client_config(&stranger, Expect::AnyNode).unwrap().certificates();
+    let mixed = client_config(&own, Expect::AnyNode).unwrap().showing(theirs);
+    assert!(is_refused(dial_with(Connector::tls(mixed), &server.url).await).await);
 
     // And the stranger itself does not trust the server.
     let error = dial(&stranger, &server.url, Expect::AnyNode).await.unwrap_err();
@@ -292,11 +349,14 @@ async fn plain_text_is_for_loopback_only() {
 fn the_settings_are_what_is_promised() {
     let own = credentials(&authority(), Kind::Store, 1000);
     let server = server_config(&own).unwrap();
-    assert_eq!((server.alpn_protocols.as_slice(), server.send_tls13_tickets), ([b"h2".to_vec()].as_slice(), 0));
-    assert!(!server.session_storage.can_cache());
+    assert_eq!(
+        (server.config().alpn_protocols.as_slice(), server.config().send_tls13_tickets),
+        ([b"h2".to_vec()].as_slice(), 0)
+    );
+    assert!(!server.config().session_storage.can_cache());
     let client = client_config(&own, Expect::AnyNode).unwrap();
-    assert_eq!(client.alpn_protocols, [b"h2".to_vec()]);
-    assert!(!client.enable_sni);
+    assert_eq!(client.config().alpn_protocols, [b"h2".to_vec()]);
+    assert!(!client.config().enable_sni);
     let limits = Limits::default();
     assert_eq!((limits.connections, limits.handshake_time), (1_024, Duration::from_secs(5)));
 }

@@ -57,4 +57,5 @@ mod sessions;
 mod simulation;
 mod stores;
 mod tls;
+mod trust;
 mod versions;

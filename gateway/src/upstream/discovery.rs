@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use codepop_proto::nodes::{DiscoverPeersResponse, GetHealthResponse, NodeType, Peer};
+use codepop_proto::nodes::{DiscoverPeersResponse, GetHealthResponse, ListRevocationsResponse, NodeType, Peer};
 use codepop_shared::{
     geo::Place,
     identity::{Kind, SpiffeId},
@@ -16,10 +16,11 @@ use prost::Message;
 use uuid::Uuid;
 
 use super::{
-    Shared,
+    Security, Shared,
     grpc::{Answer, Content},
     link::Link,
     questions,
+    revoked::Revoked,
     table::{Info, Node, Table},
 };
 
@@ -57,12 +58,13 @@ pub(super) struct Discovery {
     shared: Arc<Shared>,
     seeds: Vec<Seed>,
     known: HashMap<Uuid, (Info, Instant)>,
+    revoked: Revoked,
     round: usize,
 }
 
 impl Discovery {
     pub(super) fn new(shared: Arc<Shared>, seeds: Vec<Seed>) -> Self {
-        Self { shared, seeds, known: HashMap::new(), round: 0 }
+        Self { shared, seeds, known: HashMap::new(), revoked: Revoked::default(), round: 0 }
     }
 
     /// Rounds for ever.
@@ -81,6 +83,7 @@ impl Discovery {
         self.round += 1;
         let answers: Vec<Vec<Peer>> =
             join_all(asked.iter().map(|node| ask(&node.link))).await.into_iter().flatten().collect();
+        self.learn_revoked(&asked).await;
         if !answers.is_empty() {
             self.learn(answers.into_iter().flatten().collect());
             let now = Instant::now();
@@ -88,6 +91,23 @@ impl Discovery {
             self.publish();
             self.shared.settle();
         }
+    }
+
+    /// Asks whose certificates are revoked. Older nodes do not know the question.
+    async fn learn_revoked(&mut self, asked: &[Arc<Node>]) {
+        let Security::Tls(trust) = self.shared.security.clone() else { return };
+        let limit = Instant::now() + ASK_TIMEOUT;
+        let answers = join_all(asked.iter().map(|node| {
+            let call = questions::revocations(self.revoked.known(node.info.id), limit);
+            async move { (node.info.id, node.link.call(&call, limit).await) }
+        }));
+        for (node, answer) in answers.await {
+            let told = answer.ok().and_then(decoded::<ListRevocationsResponse>);
+            if let Some(told) = told {
+                self.revoked.learn(node, &told, &trust);
+            }
+        }
+        self.known.retain(|node, _| trust.refusal(*node).is_none());
     }
 
     /// Asks each seed who it is, unless that is known and it answers.
@@ -132,7 +152,7 @@ impl Discovery {
     fn learn(&mut self, told: Vec<Peer>) {
         let now = Instant::now();
         for (info, reachable) in merged(told) {
-            if self.known.len() >= NODES_MAX && !self.known.contains_key(&info.id) {
+            if self.is_refused(info.id) || (self.known.len() >= NODES_MAX && !self.known.contains_key(&info.id)) {
                 continue;
             }
             let seed = self.seeds.iter().find(|seed| seed.id == Some(info.id));
@@ -140,6 +160,10 @@ impl Discovery {
             let info = Info { url, reported_away: reachable == Some(false), ..info };
             self.known.insert(info.id, (info, now));
         }
+    }
+
+    fn is_refused(&self, node: Uuid) -> bool {
+        matches!(&self.shared.security, Security::Tls(trust) if trust.refusal(node).is_some())
     }
 
     /// Makes a new table, if something has changed. Links live on while address and id stay.

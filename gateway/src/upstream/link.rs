@@ -10,7 +10,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use codepop_shared::{identity::SpiffeId, tls::Connector};
+use chrono::{DateTime, TimeDelta, Utc};
+use codepop_shared::{
+    identity::{Certified, SpiffeId},
+    tls::{Connector, Trust},
+};
 use http::{Uri, uri::PathAndQuery};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -56,6 +60,10 @@ const PROBE_PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration:
 /// How long a node that was away may take to say that it is back.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// How long before the end of a certificate its connections are given up: as long as the longest call. Less for one that
+/// is good for a short time.
+const RETIRED_BEFORE: TimeDelta = TimeDelta::seconds(60);
+
 /// The connection to one node.
 #[derive(Debug)]
 pub(crate) struct Link {
@@ -63,7 +71,9 @@ pub(crate) struct Link {
     connector: Connector,
     /// Whether only a known node may answer.
     pub(super) expect: Option<Uuid>,
-    sender: RwLock<Option<Sender>>,
+    /// The connection for calls, and when it is given up because one of the two certificates ends soon.
+    sender: RwLock<Option<(Sender, Option<DateTime<Utc>>)>>,
+    trust: Option<Trust>,
     streams: Places,
     dialling: tokio::sync::Mutex<()>,
     down: AtomicBool,
@@ -82,6 +92,7 @@ impl Link {
             connector,
             expect,
             sender: RwLock::default(),
+            trust: security.trust(),
             streams: Places::default(),
             dialling: tokio::sync::Mutex::default(),
             down: AtomicBool::new(false),
@@ -167,6 +178,17 @@ impl Link {
         self.connector.peer().get()?.certified.map(|certified| certified.id.clone())
     }
 
+    /// Until when a connection made now is used: certificates end connections at once, with the calls that are under way.
+    fn good_until(&self) -> Option<DateTime<Utc>> {
+        let theirs = self.connector.peer().get()?.certified?;
+        let ours = self.trust.as_ref()?.credentials();
+        let until = |certified: &Certified| {
+            let life = certified.not_after - certified.not_before;
+            certified.not_after - RETIRED_BEFORE.min(life / 20)
+        };
+        Some(until(&theirs).min(until(ours.certified())))
+    }
+
     fn at(&self, path: &PathAndQuery) -> Uri {
         let mut parts = self.uri.clone().into_parts();
         parts.path_and_query = Some(path.clone());
@@ -175,7 +197,10 @@ impl Link {
 
     fn open_sender(&self) -> Option<Sender> {
         let sender = self.sender.read().unwrap_or_else(PoisonError::into_inner);
-        sender.as_ref().filter(|sender| !sender.is_closed()).cloned()
+        let is_good = |(sender, until): &&(Sender, Option<DateTime<Utc>>)| {
+            !sender.is_closed() && until.is_none_or(|until| Utc::now() < until)
+        };
+        sender.as_ref().filter(is_good).map(|(sender, _)| sender.clone())
     }
 
     /// What an open connection has to offer, or a new one.
@@ -207,7 +232,8 @@ impl Link {
 
     async fn dial_for_calls(&self) -> Result<Sender, String> {
         let sender = self.dial(WINDOW_BYTES, WINDOW_BYTES).await?;
-        *self.sender.write().unwrap_or_else(PoisonError::into_inner) = Some(sender.clone());
+        let until = self.good_until();
+        *self.sender.write().unwrap_or_else(PoisonError::into_inner) = Some((sender.clone(), until));
         Ok(sender)
     }
 

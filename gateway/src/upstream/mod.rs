@@ -9,6 +9,7 @@ mod link;
 mod messages;
 mod places;
 mod questions;
+mod revoked;
 pub(crate) mod said;
 mod security;
 mod table;
@@ -83,7 +84,7 @@ impl Upstream {
         if tokio::time::timeout(FIRST_ROUND_MAX, discovery.round()).await.is_err() {
             tracing::warn!("no node has answered yet");
         }
-        let task = tokio::spawn(discovery.run());
+        let task = tokio::spawn(follow(Arc::clone(&shared), discovery));
         Ok(Self { shared, task })
     }
 
@@ -91,6 +92,19 @@ impl Upstream {
     pub(crate) fn table(&self) -> Arc<Table> {
         self.shared.table()
     }
+}
+
+/// Looks for nodes, and has connections made anew when the gateway's certificate was renewed: calls under way are done on
+/// the old ones.
+async fn follow(shared: Arc<Shared>, discovery: Discovery) {
+    let Security::Tls(trust) = shared.security.clone() else { return discovery.run().await };
+    let mut renewals = trust.renewals();
+    let renewing = async {
+        while renewals.changed().await.is_ok() {
+            shared.table().nodes.iter().for_each(|node| node.link.close());
+        }
+    };
+    tokio::join!(discovery.run(), renewing);
 }
 
 impl Drop for Upstream {

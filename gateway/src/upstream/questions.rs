@@ -1,8 +1,8 @@
-//! The two questions that the gateway asks nodes of its own accord.
+//! The questions that the gateway asks nodes of its own accord.
 
 use std::time::Instant;
 
-use codepop_proto::nodes::{DiscoverPeersRequest, GetHealthRequest};
+use codepop_proto::nodes::{DiscoverPeersRequest, GetHealthRequest, ListRevocationsRequest};
 use http::{HeaderMap, uri::PathAndQuery};
 use prost::Message;
 
@@ -17,6 +17,11 @@ pub(super) fn health(deadline: Instant) -> Call {
 pub(super) fn peers(deadline: Instant) -> Call {
     let request = DiscoverPeersRequest { include_unreachable: Some(true), ..Default::default() };
     question("/codepop.nodes.v1.NodesService/DiscoverPeers", &request, deadline)
+}
+
+/// Whose certificates are revoked; `known` is the digest of the last answer.
+pub(super) fn revocations(known: Vec<u8>, deadline: Instant) -> Call {
+    question("/codepop.nodes.v1.NodesService/ListRevocations", &ListRevocationsRequest { known }, deadline)
 }
 
 fn question(path: &'static str, message: &impl Message, deadline: Instant) -> Call {

@@ -25,7 +25,7 @@ fn credentials(authority: &Authority, kind: Kind, number: u32) -> Credentials {
 }
 
 async fn gateway(authority: &Authority, seeds: &[&Node]) -> Gateway {
-    let security = Security::Tls(credentials(authority, Kind::Gateway, 0));
+    let security = Security::Tls(credentials(authority, Kind::Gateway, 0).into());
     Gateway::secured(seeds.iter().map(|node| node.url()).collect(), None, security).await
 }
 
@@ -61,7 +61,7 @@ async fn other_chains_and_plain_text_are_refused() {
     gateway(&ours, &[&node]).await.get("/library/anyone").await.is_error(503, "unavailable");
     let plain = Node::store("plain", 1001, 1.0).await;
     let url = plain.url();
-    let security = Security::Tls(credentials(&ours, Kind::Gateway, 0));
+    let security = Security::Tls(credentials(&ours, Kind::Gateway, 0).into());
     let home = codepop_gateway::upstream::Home::default();
     let config = codepop_gateway::upstream::Config { seeds: vec![url], home, security };
     let config =

@@ -8,7 +8,10 @@ use uuid::Uuid;
 
 use crate::{
     on,
-    storage::{Error, Tx, schema::nodes},
+    storage::{
+        Error, Tx,
+        schema::{nodes, revocations},
+    },
 };
 
 /// Who may have signed a token.
@@ -22,7 +25,8 @@ pub struct Issuer {
     pub key: VerifyingKey,
 }
 
-/// The holder of a key; `None` when no announced certificate has it. This node's own is known before any announcement.
+/// The holder of a key; `None` when no announced certificate has it, or it was revoked: then its users log in again
+/// elsewhere. This node's own is known before any announcement.
 pub async fn find(tx: &mut Tx, key_id: KeyId) -> Result<Option<Issuer>, Error> {
     let author = &tx.author;
     if key_id == author.key_id {
@@ -31,6 +35,9 @@ pub async fn find(tx: &mut Tx, key_id: KeyId) -> Result<Option<Issuer>, Error> {
     }
     let certificate: Option<Vec<u8>> = on!(tx, conn => nodes::table
         .filter(nodes::key_id.eq(key_id.0.to_vec()))
+        .filter(nodes::id.ne_all(
+            revocations::table.filter(revocations::in_force.eq(true)).select(revocations::holder)
+        ))
         .select(nodes::certificate)
         .first(conn)
         .await

@@ -4,6 +4,7 @@ use std::{
     fs,
     net::{IpAddr, Ipv4Addr},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use chrono::{DateTime, Utc};
@@ -33,6 +34,8 @@ pub struct Issue {
     pub dir: PathBuf,
     /// Host names and addresses to certify; those of the last time when empty.
     pub hosts: Vec<String>,
+    /// How long it is good, at most [`CERTIFICATE_VALID`].
+    pub valid: Duration,
     /// The wanted number; the next free one when left out.
     pub number: Option<u32>,
     /// The number whose place it takes.
@@ -86,7 +89,7 @@ pub fn issue(order: &Issue, now: DateTime<Utc>) -> Result<Issued, Error> {
         dns: &dns,
         ips: &ips,
         now,
-        valid: CERTIFICATE_VALID,
+        valid: order.valid.min(CERTIFICATE_VALID),
     })?;
     register.save(&order.dir)?;
     for (name, text) in [(CERTIFICATE_FILE, pem.as_str()), (CA_FILE, authority.pem())] {
@@ -95,7 +98,7 @@ pub fn issue(order: &Issue, now: DateTime<Utc>) -> Result<Issued, Error> {
     Ok(Issued { id, name: entry.name, not_after: entry.not_after, out, again })
 }
 
-fn load(dir: &Path) -> Result<Authority, Error> {
+pub(super) fn load(dir: &Path) -> Result<Authority, Error> {
     let read = |name: &str| fs::read_to_string(dir.join(name)).map_err(file(dir.join(name)));
     Ok(Authority::from_pem(&read(CA_FILE)?, &read(CA_KEY_FILE)?)?)
 }
@@ -111,6 +114,7 @@ fn enter(
     let found = register.find(request)?;
     let at = match found {
         Some(at) => {
+            register.entries[at].require_good()?;
             check_unchanged(&register.entries[at], order)?;
             at
         }
@@ -132,7 +136,7 @@ fn enter(
     };
     let entry = &mut register.entries[at];
     entry.issued_at = now;
-    entry.not_after = now + CERTIFICATE_VALID;
+    entry.not_after = now + order.valid.min(CERTIFICATE_VALID);
     if !order.hosts.is_empty() {
         entry.hosts.clone_from(&order.hosts);
     }

@@ -1,15 +1,20 @@
 //! The chain's certificate authority as files in a folder: its key, its register of numbers, the operator's keys. Used by
 //! the `pki` commands alone; a running node needs none of it but `ca.pem`.
 //!
-//! [`init`] makes the folder, [`issue`] gives a number and signs; [`Register`] is the list of what was given to whom.
+//! [`init`] makes the folder, [`issue`] gives a number and signs; [`operator()`] does so for operators,
+//! [`mark`] notes that somebody gets no more; [`Register`] is the list of what was given to whom.
 
 mod init;
 mod issue;
+mod operator;
 mod register;
+mod revoke;
 
 pub use init::{Made, init};
 pub use issue::{Issue, Issued, issue};
-pub use register::{Entry, Register};
+pub use operator::{Certified, operator};
+pub use register::{Entry, Register, Revocation};
+pub use revoke::{Marked, Whom, mark};
 
 use std::{io, path::PathBuf};
 

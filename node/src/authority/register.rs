@@ -57,6 +57,19 @@ pub struct Entry {
     pub hosts: Vec<String>,
     /// The number whose place it took, after a restored or lost database.
     pub replaces: Option<u32>,
+    /// That it gets no certificate any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked: Option<Revocation>,
+}
+
+/// When and why a holder was revoked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Revocation {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Why, in one word.
+    pub reason: String,
 }
 
 impl Entry {
@@ -80,7 +93,24 @@ impl Entry {
             not_after,
             hosts: Vec::new(),
             replaces: None,
+            revoked: None,
         }
+    }
+
+    /// Checks that the holder may get a certificate.
+    ///
+    /// # Errors
+    /// It was revoked.
+    pub fn require_good(&self) -> Result<(), Error> {
+        let Some(revoked) = &self.revoked else { return Ok(()) };
+        Err(Error::Register(format!(
+            "{} ({}) was revoked on {} ({}) and gets no certificate any more: make a new identity with `init` in an empty \
+             data directory",
+            self.uuid,
+            self.name,
+            revoked.at.format("%Y-%m-%d"),
+            revoked.reason
+        )))
     }
 }
 

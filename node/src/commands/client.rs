@@ -1,6 +1,7 @@
 //! `status`, `peers`, `discover`: what a running node says, asked with the operator's certificate.
 
 use anyhow::{Context as _, Result};
+use chrono::DateTime;
 use codepop_proto::nodes::{
     DiscoverPeersRequest, GetStatusRequest, GetStatusResponse, NodeType, Peer, nodes_service_client::NodesServiceClient,
 };
@@ -50,6 +51,9 @@ pub(super) async fn status(config: &ClientConfig) -> Result<()> {
     print(&format!("{} ({}, number {}, region {})", node.display_name, node.node_id, node.node_number, node.region))?;
     print(&format!("  version   {} on {}", node.version, node.database))?;
     print(&format!("  writes    {}", if node.is_active { "taken" } else { "refused: see `grpcurl … GetHealth`" }))?;
+    if let Some(end) = node.certificate_expires_at.and_then(|end| DateTime::from_timestamp(end.seconds, 0)) {
+        print(&format!("  identity  certified until {}", end.format("%Y-%m-%d")))?;
+    }
     print(&format!("  peers     {reachable} reachable of {} known", status.peers.len()))?;
     print(&format!(
         "  events    {} pending, {} under way, {} delivered, {} withheld",
@@ -149,6 +153,9 @@ fn status_json(status: &GetStatusResponse) -> Value {
             "is_active": node.is_active,
             "version": node.version,
             "database": node.database,
+            "certificate_expires_at": node.certificate_expires_at
+                .and_then(|end| DateTime::from_timestamp(end.seconds, 0))
+                .map(|end| end.to_rfc3339()),
         },
         "peers": status.peers.iter().map(peer_json).collect::<Vec<_>>(),
         "events": {

@@ -7,6 +7,7 @@ mod import_legacy;
 mod init;
 mod migrate;
 mod pki;
+mod pki_revoke;
 mod revoke;
 mod run;
 mod seed;
@@ -28,6 +29,8 @@ pub async fn perform(action: Action) -> Result<()> {
         Action::Init(config) => init::init(&config),
         Action::PkiInit(args) => pki::init(&args),
         Action::PkiIssue(issue) => pki::issue(&issue),
+        Action::PkiOperator(args) => pki::operator(&args),
+        Action::PkiRevoke(config) => pki_revoke::revoke(&config).await,
         Action::Run(config) => run::run(*config).await,
         Action::Status(config) => client::status(&config).await,
         Action::Peers(config) => client::peers(&config).await,

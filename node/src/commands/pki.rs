@@ -1,4 +1,4 @@
-//! `pki init` and `pki issue`.
+//! `pki init`, `pki issue` and `pki operator`.
 
 use anyhow::{Context as _, Result};
 use chrono::Utc;
@@ -6,7 +6,7 @@ use chrono::Utc;
 use super::print;
 use crate::{
     authority::{self, Issue},
-    config::cli::PkiInitArgs,
+    config::cli::{PkiInitArgs, PkiOperatorArgs},
 };
 
 pub(super) fn init(args: &PkiInitArgs) -> Result<()> {
@@ -24,4 +24,13 @@ pub(super) fn issue(issue: &Issue) -> Result<()> {
     print(&format!("  id          {}", issued.id)).context("print")?;
     print(&format!("  good until  {}", issued.not_after.format("%Y-%m-%d"))).context("print")?;
     print(&format!("  written to  {}", issued.out.display())).context("print")
+}
+
+pub(super) fn operator(args: &PkiOperatorArgs) -> Result<()> {
+    let made = authority::operator(&args.dir, args.out.as_ref().unwrap_or(&args.dir), Utc::now())?;
+    let what = if made.again { "certified anew" } else { "made" };
+    print(&format!("The operator was {what}.")).context("print")?;
+    print(&format!("  id          {}", made.id)).context("print")?;
+    print(&format!("  good until  {}", made.not_after.format("%Y-%m-%d"))).context("print")?;
+    print(&format!("  written to  {}", made.out.display())).context("print")
 }

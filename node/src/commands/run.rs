@@ -5,8 +5,9 @@ use std::{sync::Arc, time::Duration};
 use anyhow::{Context as _, Result, anyhow};
 use codepop_proto::mesh::NodeAnnounced;
 use codepop_shared::{
+    request::PKI_FOLDER,
     telemetry::{init_logs, install_recorder, log_filter, serve_metrics},
-    tls::{Limits, Security, listen_with, server_config},
+    tls::{Limits, Security, TlsFiles, Trust, keep_renewed, listen_with, server_config},
 };
 use tokio::{net::TcpListener, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
@@ -19,7 +20,7 @@ use crate::{
     config::{Database, RunConfig},
     identity::{Author, DataLock, NodeIdentity, NodeSettings},
     journal::{self, compact::Keep, entries, streams},
-    mesh::{heartbeat, links::Links, plan::HUB_LINKS_MAX, registry, sightings},
+    mesh::{heartbeat, links::Links, plan::HUB_LINKS_MAX, presence, registry, sightings, trust},
     notifications,
     orders::{self, Orders},
     payments::Payments,
@@ -84,6 +85,7 @@ pub(super) async fn run(config: RunConfig) -> Result<()> {
     accept::retry_quarantined(&db, None).await?;
     tokio::spawn(retry_late(db.clone(), stop.clone()));
 
+    let trust = begin_trust(&db, &identity, &stop).await?;
     let links = Links::new(author.id.clone());
     links.restore(db.read(|tx| Box::pin(sightings::load(tx))).await.context("read when nodes were last heard")?);
     tokio::spawn(compact(db.clone(), config.keep, stop.clone()));
@@ -92,7 +94,8 @@ pub(super) async fn run(config: RunConfig) -> Result<()> {
     let dialler = Dialler {
         replicator: Replicator::new(db.clone(), links.clone(), states.clone()),
         heartbeats: heartbeat::Config { interval: config.heartbeat_interval, down_after: config.peer_down_after },
-        credentials: identity.credentials.clone(),
+        trust: trust.clone(),
+        instance: presence::begin(),
         away: Away::default(),
         links: links.clone(),
         db: db.clone(),
@@ -103,19 +106,19 @@ pub(super) async fn run(config: RunConfig) -> Result<()> {
     tokio::spawn(states.run(stop.clone()));
     let app = App { finder: finder.clone(), drinks: finder, sightings: Arc::new(links), db: db.clone() };
     let socket = TcpListener::bind(config.listen).await.with_context(|| format!("listen on {}", config.listen))?;
-    let security = if config.insecure { Security::Plain } else { Security::Tls(server_config(&identity.credentials)?) };
+    let security = if config.insecure { Security::Plain } else { Security::Tls(server_config(&trust)?) };
     let limits = Limits { connections: CONNECTIONS_MAX, ..Limits::default() };
     let incoming = listen_with(socket, security, limits)?;
     tracing::info!(node = %author.id, listen = %incoming.address(), name = config.display_name, "the node serves");
-    let introduction = introduce(app.clone(), announcement(&db, &config), described(&config)?);
+    let announced = announcement(&trust, &config);
+    let introduction = introduce(app.clone(), announced.clone(), described(&config)?);
     let reporting = reports::run(app.clone(), config.report_every, stop.clone());
     begin(introduction, reporting, is_alone).await?;
+    watch_certificate(&config, db, trust, announced, &stop);
     if !config.insecure {
         tokio::spawn(dialler.clone().run(config.hub_urls.clone(), stop.clone()));
     }
-    tokio::spawn(forget_deleted(app.db.clone(), stop.clone()));
-    tokio::spawn(forget_expired(app.db.clone(), stop.clone()));
-    tokio::spawn(remove_old_drinks(app.clone(), stop.clone()));
+    tidy_up(&app, &stop);
     let payments = Payments::new(app.clone(), config.payments);
     tokio::spawn(payments.clone().settle(stop.clone()));
     let orders = Orders::new(app.clone(), payments.clone(), config.robot);
@@ -132,6 +135,13 @@ pub(super) async fn run(config: RunConfig) -> Result<()> {
             Ok(())
         }
     }
+}
+
+/// Drops what is not to be kept, from now on.
+fn tidy_up(app: &App, stop: &CancellationToken) {
+    tokio::spawn(forget_deleted(app.db.clone(), stop.clone()));
+    tokio::spawn(forget_expired(app.db.clone(), stop.clone()));
+    tokio::spawn(remove_old_drinks(app.clone(), stop.clone()));
 }
 
 async fn expire(stop: CancellationToken) {
@@ -202,9 +212,36 @@ async fn introduce(app: App, announcement: NodeAnnounced, described: stores::Des
     stores::describe_self(&app, described).await.context("describe the node")
 }
 
-fn announcement(db: &Db, config: &RunConfig) -> NodeAnnounced {
+/// Judges connections by the own certificate and the registry from now on.
+async fn begin_trust(db: &Db, identity: &NodeIdentity, stop: &CancellationToken) -> Result<Trust> {
+    let trust = Trust::new(identity.credentials.clone());
+    trust::refresh(db, &trust).await.context("read whom to refuse")?;
+    tokio::spawn(trust::keep(db.clone(), trust.clone(), stop.clone()));
+    Ok(trust)
+}
+
+/// Takes over renewed certificates and tells others of them.
+fn watch_certificate(config: &RunConfig, db: Db, trust: Trust, announced: NodeAnnounced, stop: &CancellationToken) {
+    let files = TlsFiles::in_folder(&config.data_dir.join(PKI_FOLDER));
+    tokio::spawn(announce_renewals(db, trust.clone(), announced, stop.clone()));
+    tokio::spawn(keep_renewed(trust, files, stop.clone()));
+}
+
+/// Tells the others of a renewed certificate.
+async fn announce_renewals(db: Db, trust: Trust, announced: NodeAnnounced, stop: CancellationToken) {
+    let mut renewals = trust.renewals();
+    while stop.run_until_cancelled(renewals.changed()).await.is_some_and(|changed| changed.is_ok()) {
+        let certificate = trust.credentials().certified().der.clone();
+        let announcement = NodeAnnounced { certificate, ..announced.clone() };
+        if let Err(error) = db.write(move |tx| Box::pin(registry::announce_self(tx, announcement))).await {
+            tracing::warn!(error = %error, "the renewed certificate is announced at the next start");
+        }
+    }
+}
+
+fn announcement(trust: &Trust, config: &RunConfig) -> NodeAnnounced {
     NodeAnnounced {
-        certificate: db.author().certificate.der.clone(),
+        certificate: trust.credentials().certified().der.clone(),
         display_name: config.display_name.clone(),
         api_base_url: config.api_url.clone(),
         latitude: config.place.map(|place| place.latitude),

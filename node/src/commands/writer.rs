@@ -91,7 +91,7 @@ impl Writer {
         let audience = Audience::Everyone.to_string();
         let known = node.get_stream(GetStreamRequest { audience }).await.map_err(client::said)?.into_inner();
         let head_hash = if known.seq == 0 { None } else { Some(known.head.as_slice().try_into()?) };
-        let stream = OperatorStream::at(author, known.seq, head_hash).resume(Hlc(known.hlc));
+        let stream = OperatorStream::at(author, known.seq, head_hash).resume(Hlc(known.hlc.max(known.now)));
         Ok(Self { stream, node })
     }
 

@@ -57,6 +57,10 @@ pub enum PkiCommand {
     Init(PkiInitArgs),
     /// Certify a node or gateway from its request. The same request gets the same number
     Issue(PkiIssueArgs),
+    /// Certify the operator anew, or make another one in a folder of its own
+    Operator(PkiOperatorArgs),
+    /// Revoke the certificates of a node, gateway or operator, for ever. Safe to repeat
+    Revoke(PkiRevokeArgs),
 }
 
 /// Where the node keeps its files.
@@ -384,9 +388,43 @@ pub struct PkiIssueArgs {
     /// The number whose place the new one takes, after its database was restored or lost
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub replaces: Option<String>,
+    /// Days for which the certificate is good, 1 to 730
+    #[arg(long, value_name = "N", default_value = "730", allow_hyphen_values = true)]
+    pub days: String,
     /// Folder for node.pem and ca.pem; pki/ beside the request when left out
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+}
+
+/// Options of `pki operator`.
+#[derive(Args, Clone, Debug)]
+pub struct PkiOperatorArgs {
+    /// Folder of the authority's files
+    #[arg(long, value_name = "DIR", default_value = "pki")]
+    pub dir: PathBuf,
+    /// Folder of the operator's files; another operator is made where there is none. The authority's when left out
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+/// Options of `pki revoke`.
+#[derive(Args, Debug)]
+pub struct PkiRevokeArgs {
+    /// The node's number, or the UUID of whoever it is
+    #[arg(value_name = "NUMBER|UUID")]
+    pub whom: String,
+    /// Folder of the authority's files
+    #[arg(long, value_name = "DIR", default_value = "pki")]
+    pub dir: PathBuf,
+    /// Folder with the files of the operator who says so; the authority's when left out
+    #[arg(long, value_name = "DIR")]
+    pub operator: Option<PathBuf>,
+    /// Address of a node, https://host:port; the others hear of it from there
+    #[arg(long = "node", env = "NODE_API_URL", value_name = "URL", default_value = defaults::NODE)]
+    pub node_url: String,
+    /// Why: stolen, compromised, replaced, closed or duplicate
+    #[arg(long, value_name = "REASON")]
+    pub reason: String,
 }
 
 /// Options of `seed`.

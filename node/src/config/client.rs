@@ -2,15 +2,18 @@
 
 use std::path::PathBuf;
 
+use codepop_proto::mesh::RevocationReason;
 use codepop_shared::identity::Kind;
+use uuid::Uuid;
 
 use super::{
     Database, Refused,
-    cli::{ClientArgs, ConflictsArgs, DiscoverArgs, GrantArgs, RevokeArgs, VerifyArgs},
+    cli::{ClientArgs, ConflictsArgs, DiscoverArgs, GrantArgs, PkiRevokeArgs, RevokeArgs, VerifyArgs},
     run::database,
     setting::{NODE, Values},
     values,
 };
+use crate::authority::Whom;
 
 /// Whom to ask, and as whom.
 #[derive(Clone, Debug)]
@@ -58,6 +61,19 @@ pub struct RevokeConfig {
     pub user: i64,
     /// The role's word in the contract, without its prefix, in lower case.
     pub role: String,
+}
+
+/// Settings of `pki revoke`.
+#[derive(Clone, Debug)]
+pub struct PkiRevokeConfig {
+    /// Whom to tell, and who says so.
+    pub client: ClientConfig,
+    /// Folder of the authority's files.
+    pub dir: PathBuf,
+    /// Whose certificates.
+    pub whom: Whom,
+    /// Why.
+    pub reason: RevocationReason,
 }
 
 /// Settings of `verify`.
@@ -194,6 +210,24 @@ impl RevokeConfig {
     pub(super) fn read(values: &Values<'_>, args: &RevokeArgs) -> Result<Self, Refused> {
         let (user, role) = (user_number(&args.user)?, chain_role(&args.role)?);
         Ok(Self { client: ClientConfig::read(values, &args.client)?, user, role })
+    }
+}
+
+impl PkiRevokeConfig {
+    pub(super) fn read(values: &Values<'_>, args: &PkiRevokeArgs) -> Result<Self, Refused> {
+        let whom = match (args.whom.parse(), Uuid::parse_str(&args.whom)) {
+            (Ok(number), _) if number > 0 => Whom::Number(number),
+            (_, Ok(uuid)) if !uuid.is_nil() => Whom::Uuid(uuid),
+            _ => return Err(Refused::value("NUMBER|UUID", &args.whom, "must be a node's number or a UUID")),
+        };
+        let reason = format!("REVOCATION_REASON_{}", args.reason.to_ascii_uppercase());
+        let reason = RevocationReason::from_str_name(&reason).filter(|reason| *reason != RevocationReason::Unspecified);
+        let allowed = "must be stolen, compromised, replaced, closed or duplicate";
+        let reason = reason.ok_or_else(|| Refused::value("--reason", &args.reason, allowed))?;
+        let url = values.require(NODE, values::node_url)?;
+        let pki_dir = args.operator.clone().unwrap_or_else(|| args.dir.clone());
+        let client = ClientConfig { url, pki_dir, json: false, insecure: false };
+        Ok(Self { client, dir: args.dir.clone(), whom, reason })
     }
 }
 

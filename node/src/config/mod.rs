@@ -15,7 +15,8 @@ mod setting;
 pub mod values;
 
 pub use client::{
-    ClientConfig, ConflictsAction, ConflictsConfig, DiscoverConfig, GrantConfig, GrantTo, RevokeConfig, VerifyConfig,
+    ClientConfig, ConflictsAction, ConflictsConfig, DiscoverConfig, GrantConfig, GrantTo, PkiRevokeConfig,
+    RevokeConfig, VerifyConfig,
 };
 pub use init::{GivenIdentity, InitConfig};
 pub use run::{ImportConfig, MigrateConfig, RunConfig};
@@ -26,7 +27,7 @@ pub use values::Database;
 use std::ffi::OsString;
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, error::ErrorKind};
-use cli::{Cli, Command, PkiCommand, PkiInitArgs};
+use cli::{Cli, Command, PkiCommand, PkiInitArgs, PkiOperatorArgs};
 use setting::Values;
 
 use crate::authority::Issue;
@@ -56,6 +57,10 @@ pub enum Action {
     PkiInit(PkiInitArgs),
     /// Issue a certificate.
     PkiIssue(Issue),
+    /// Certify an operator.
+    PkiOperator(PkiOperatorArgs),
+    /// Revoke a holder's certificates.
+    PkiRevoke(PkiRevokeConfig),
     /// Give a role as the operator.
     Grant(GrantConfig),
     /// Take a role as the operator.
@@ -106,10 +111,13 @@ fn action(command: Command, matches: &ArgMatches) -> Result<Action, Refused> {
             hosts: args.hosts.iter().map(|host| setting::host(host)).collect::<Result<_, _>>()?,
             number: values.number("number", "--number")?,
             replaces: values.number("replaces", "--replaces")?,
+            valid: setting::days(&args.days)?,
             request: args.request,
             dir: args.dir,
             out: args.out,
         }),
+        Command::Pki(PkiCommand::Operator(args)) => Action::PkiOperator(args),
+        Command::Pki(PkiCommand::Revoke(args)) => Action::PkiRevoke(PkiRevokeConfig::read(&values, &args)?),
         Command::Grant(args) => Action::Grant(GrantConfig::read(&values, &args)?),
         Command::Revoke(args) => Action::Revoke(RevokeConfig::read(&values, &args)?),
         Command::Seed(args) => Action::Seed(SeedConfig::read(args)?),

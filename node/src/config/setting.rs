@@ -1,11 +1,14 @@
 //! Reads single settings and says where a wrong one came from.
 
-use std::{fmt, path::PathBuf};
+use std::{fmt, path::PathBuf, time::Duration};
 
 use clap::{ArgMatches, parser::ValueSource};
 
 /// Longest piece of a wrong value that is repeated.
 const SHOWN_MAX: usize = 80;
+
+/// Longest life of a certificate in days: two years.
+const DAYS_MAX: u64 = 730;
 
 /// A setting that is not allowed, in one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -160,6 +163,13 @@ impl<'a> Values<'a> {
         };
         text.parse().map(Some).map_err(|_| Refused::value(option, text, "must be a node number from 1 to 99999"))
     }
+}
+
+/// How long a certificate is to be good.
+pub(super) fn days(text: &str) -> Result<Duration, Refused> {
+    let days = text.parse().ok().filter(|days: &u64| (1..=DAYS_MAX).contains(days));
+    days.map(|days| Duration::from_secs(days * 24 * 60 * 60))
+        .ok_or_else(|| Refused::value("--days", text, format!("must be 1 to {DAYS_MAX}")))
 }
 
 /// A host name or address to certify.

@@ -26,6 +26,8 @@ pub enum Scope {
     Catalogue,
     /// A notice for the whole chain.
     ChainNotice,
+    /// That somebody's certificate is not good any more.
+    Certificate,
     /// A role at a store.
     StoreRole(Uuid),
     /// A role in a region.
@@ -48,6 +50,7 @@ impl Scope {
     /// | a region | no | its own | yes |
     /// | the catalogue | no | yes | yes |
     /// | a notice for the chain | no | yes | yes |
+    /// | that a certificate is revoked | no | no | yes |
     /// | a role at a store | its own | yes | yes |
     /// | a role in a region | no | yes | yes |
     /// | a role in the chain | no | no | yes |
@@ -63,14 +66,18 @@ impl Scope {
             (Self::Hub(hub), _) => origin.kind == Hub && *hub == origin.uuid,
             (Self::Region(_), Store) => false,
             (Self::Region(code), Hub) => *code == origin.region,
-            (Self::Catalogue | Self::ChainNotice | Self::RegionRole(_) | Self::ChainRole, Store) => false,
+            (
+                Self::Catalogue | Self::ChainNotice | Self::Certificate | Self::RegionRole(_) | Self::ChainRole,
+                Store,
+            ) => false,
             (Self::StoreRole(store), Store) => *store == origin.uuid,
             (Self::Catalogue | Self::ChainNotice | Self::StoreRole(_) | Self::RegionRole(_), Hub) => true,
-            (Self::ChainRole, Hub) => false,
+            (Self::Certificate | Self::ChainRole, Hub) => false,
             (
                 Self::Region(_)
                 | Self::Catalogue
                 | Self::ChainNotice
+                | Self::Certificate
                 | Self::StoreRole(_)
                 | Self::RegionRole(_)
                 | Self::ChainRole,
@@ -108,6 +115,7 @@ mod tests {
             (Scope::Region("D".into()), [false, false, true]),
             (Scope::Catalogue, [false, true, true]),
             (Scope::ChainNotice, [false, true, true]),
+            (Scope::Certificate, [false, false, true]),
             (Scope::StoreRole(own), [true, true, true]),
             (Scope::StoreRole(other), [false, true, true]),
             (Scope::RegionRole("C".into()), [false, true, true]),

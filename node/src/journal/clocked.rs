@@ -9,7 +9,7 @@ use diesel_async::RunQueryDsl as _;
 use super::{Stream, sources};
 use crate::{
     each_clocked, on,
-    storage::{Error, Tx},
+    storage::{Error, Tx, schema::revocations},
 };
 
 /// How many fields of rows come from each event, by stream and seq; and how many rows say it unreadably.
@@ -31,6 +31,14 @@ pub async fn counts(tx: &mut Tx) -> Result<(HashMap<(i64, i64), i32>, u64), Erro
             }
         }
     });
+    // Of revocations the row is the one field.
+    let words: Vec<(i64, i64)> = on!(tx, conn => revocations::table
+        .select((revocations::stream, revocations::seq))
+        .load(conn)
+        .await)?;
+    for word in words {
+        *counts.entry(word).or_insert(0) += 1;
+    }
     Ok((counts, unreadable))
 }
 

@@ -30,8 +30,8 @@ pub const QUARANTINED: &str = "quarantined";
 #[diesel(table_name = conflicts)]
 pub struct Conflict {
     id: Id,
-    /// `void`, `name_collision`, `bad_event`, `fork`, `stale_database`, `legacy_numbers`, `rows_differ` or
-    /// [`QUARANTINED`].
+    /// `void`, `name_collision`, `bad_event`, `fork`, `stale_database`, `legacy_numbers`, `after_revocation`,
+    /// `duplicate_number`, `clone`, `rows_differ` or [`QUARANTINED`].
     pub kind: String,
     /// What happened; holds nothing personal.
     pub detail: String,
@@ -93,6 +93,18 @@ pub fn meaning(kind: &str) -> (&'static str, &'static str) {
         "legacy_numbers" => (
             "The earlier claim has the numbers below 100,000.",
             "Import the other database again under a name of its own (`import-legacy --source-name`).",
+        ),
+        "after_revocation" => (
+            "What was merged here before its origin's revocation was known stays merged; other nodes have it as void.",
+            "Look at the rows that the events are about, and put right by hand what a thief said.",
+        ),
+        "duplicate_number" => (
+            "The node that was made first keeps the number and is linked to; the other is refused and takes no writes.",
+            "Revoke one of the two (`pki revoke`), and find out which copy of the authority's folder gave the number.",
+        ),
+        "clone" => (
+            "The run that began later is refused and takes no writes.",
+            "Stop one of the two. If the copy is in other hands, revoke the certificate (`pki revoke`).",
         ),
         "rows_differ" => {
             ("Events are believed, rows are made from them anew.", "The entry says what remains to be done.")

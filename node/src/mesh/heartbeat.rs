@@ -1,18 +1,22 @@
 //! Heartbeats on a link, in both directions: a node that is not heard for a while is down.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use codepop_proto::mesh::Heartbeat;
+use codepop_proto::mesh::{Heartbeat, Presence};
 use codepop_shared::identity::SpiffeId;
 use futures::{Stream, StreamExt as _};
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, watch},
     time::{Instant, MissedTickBehavior, interval, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
-use super::links::Links;
+use super::{
+    links::Links,
+    presence::{self, Instance},
+};
+use crate::identity::Author;
 
 /// How heartbeats are timed.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +35,23 @@ impl Default for Config {
 
 /// Heartbeats whose echo may be awaited: more than ever are under way before the link counts as down.
 const AWAITED_MAX: usize = 64;
+
+/// What a link needs to find out whether one of its ends runs twice.
+pub struct Runs {
+    /// Runs of the peer's program about which it is to be asked.
+    pub challenges: watch::Receiver<Option<Instance>>,
+    /// Who answers for this node.
+    pub author: Arc<Author>,
+    /// This run.
+    pub instance: Instance,
+}
+
+impl Runs {
+    /// The answer to a challenge in a heartbeat.
+    fn answer(&self, beat: &Heartbeat) -> Option<Presence> {
+        presence::read(&beat.challenge).map(|challenge| presence::answer(&self.author, self.instance, challenge))
+    }
+}
 
 /// Why a link ended.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -76,7 +97,12 @@ impl Pulse {
             self.awaited.pop_front();
         }
         self.awaited.push_back((self.number, now));
-        Heartbeat { number: self.number, echo: self.heard, has_hub }
+        self.as_it_stands(has_hub)
+    }
+
+    /// A heartbeat that wants no echo.
+    fn as_it_stands(&self, has_hub: bool) -> Heartbeat {
+        Heartbeat { number: self.number, echo: self.heard, has_hub, ..Heartbeat::default() }
     }
 
     /// Takes a heartbeat: the round-trip time that it shows, and the echo that it wants.
@@ -88,7 +114,7 @@ impl Pulse {
         }
         let is_new = beat.number > self.heard;
         self.heard = self.heard.max(beat.number);
-        let echo = is_new.then_some(Heartbeat { number: self.number, echo: self.heard, has_hub });
+        let echo = is_new.then(|| self.as_it_stands(has_hub));
         (sent.map(|sent| now - sent), echo)
     }
 }
@@ -98,8 +124,8 @@ pub async fn run<S>(
     links: &Links,
     peer: &SpiffeId,
     config: Config,
-    mut inbound: S,
-    out: mpsc::Sender<Heartbeat>,
+    (mut inbound, out): (S, mpsc::Sender<Heartbeat>),
+    mut runs: Runs,
     cut: CancellationToken,
 ) -> End
 where
@@ -113,12 +139,21 @@ where
             () = cut.cancelled() => return End::Cut,
             () = sleep_until(pulse.silent_at()) => return End::Silent,
             _ = beats.tick() => send(&out, pulse.beat(Instant::now(), links.has_hub())),
+            Ok(()) = runs.challenges.changed() => {
+                let challenge = runs.challenges.borrow_and_update().map(|other| other.as_bytes().to_vec());
+                let beat = pulse.beat(Instant::now(), links.has_hub());
+                send(&out, Heartbeat { challenge: challenge.unwrap_or_default(), ..beat });
+            }
             heard = inbound.next() => match heard {
                 Some(Ok(beat)) => {
                     let now = Instant::now();
                     let (round_trip, echo) = pulse.hear(now, &beat, links.has_hub());
                     links.heard(peer.uuid, round_trip);
+                    let presence = runs.answer(&beat);
+                    let answer = presence.is_some().then(|| pulse.as_it_stands(links.has_hub()));
+                    answer.into_iter().for_each(|answer| send(&out, Heartbeat { presence: presence.clone(), ..answer }));
                     echo.into_iter().for_each(|echo| send(&out, echo));
+                    beat.presence.into_iter().for_each(|presence| links.present(peer.uuid, presence));
                 }
                 Some(Err(status)) => return End::Broken(status.message().to_owned()),
                 None => return End::Broken("ended by the peer".to_owned()),
@@ -155,7 +190,10 @@ mod tests {
         let started = Instant::now();
         let silence = futures::stream::pending();
         let config = Config::default();
-        let end = run(&Links::new(me), &peer, config, silence, out, CancellationToken::new()).await;
+        let (_kept_too, challenges) = watch::channel(None);
+        let author = Arc::new(crate::testing::author(me.clone()));
+        let runs = Runs { challenges, author, instance: presence::begin() };
+        let end = run(&Links::new(me), &peer, config, (silence, out), runs, CancellationToken::new()).await;
         assert_eq!(end, End::Silent);
         assert!(started.elapsed() <= config.down_after + config.interval);
     }

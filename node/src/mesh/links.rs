@@ -8,12 +8,16 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
+use codepop_proto::mesh::Presence;
 use codepop_shared::identity::{Kind, SpiffeId};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::plan::{HUB_LINKS_MAX, STORE_DIALS_MAX, STORE_LINKS_MAX};
+use super::{
+    plan::{HUB_LINKS_MAX, STORE_DIALS_MAX, STORE_LINKS_MAX},
+    presence::Instance,
+};
 use crate::app::Sightings;
 
 /// Why a link is not opened.
@@ -51,6 +55,11 @@ struct Link {
     number: u64,
     /// Its one replication session was opened.
     replicates: bool,
+    /// Which run of the peer's program it is with, as far as it said so.
+    instance: Option<Instance>,
+    /// A run that the peer is asked about, and what it says.
+    challenge: watch::Sender<Option<Instance>>,
+    presence: watch::Sender<Option<Presence>>,
 }
 
 #[derive(Default)]
@@ -84,7 +93,23 @@ impl Links {
 
     /// Opens a link, unless the pair has one that is to stay or there are too many. Of two connections that cross, the
     /// one dialled by the lower UUID stays; a second one from the same side replaces the first, which must be dead.
+    ///
+    /// # Errors
+    /// Why not.
     pub fn open(&self, peer: &SpiffeId, dialled_by_me: bool) -> Result<LinkGuard, Refused> {
+        self.open_with(peer, dialled_by_me, None)
+    }
+
+    /// As [`Links::open`], with a run of the peer's program that has said its name.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn open_with(
+        &self,
+        peer: &SpiffeId,
+        dialled_by_me: bool,
+        instance: Option<Instance>,
+    ) -> Result<LinkGuard, Refused> {
         let mut inner = self.lock();
         if let Some(held) = inner.live.get(&peer.uuid) {
             let lower_dials = if self.me.uuid < peer.uuid { dialled_by_me } else { !dialled_by_me };
@@ -97,13 +122,23 @@ impl Links {
         }
         inner.opened += 1;
         let (number, cut) = (inner.opened, CancellationToken::new());
-        inner
-            .live
-            .insert(peer.uuid, Link { kind: peer.kind, dialled_by_me, cut: cut.clone(), number, replicates: false });
+        let (challenge, presence) = (watch::Sender::new(None), watch::Sender::new(None));
+        let challenges = challenge.subscribe();
+        let link = Link {
+            kind: peer.kind,
+            dialled_by_me,
+            cut: cut.clone(),
+            number,
+            replicates: false,
+            instance,
+            challenge,
+            presence,
+        };
+        inner.live.insert(peer.uuid, link);
         drop(inner);
         self.heard(peer.uuid, None);
         self.changes.send_modify(|version| *version += 1);
-        Ok(LinkGuard { links: self.clone(), peer: peer.uuid, number, cut })
+        Ok(LinkGuard { links: self.clone(), peer: peer.uuid, number, cut, challenges })
     }
 
     /// A heartbeat came, perhaps with a round-trip time.
@@ -117,6 +152,24 @@ impl Links {
         sighting.is_linked = true;
         sighting.last_seen = now;
         sighting.round_trip = round_trip.or(sighting.round_trip);
+    }
+
+    /// Has the run that a peer is linked with asked whether it is still there, because another run has shown itself. The
+    /// answer comes by what is returned; `None` when there is no link with a run that began earlier.
+    pub fn challenge(&self, peer: Uuid, other: Instance) -> Option<watch::Receiver<Option<Presence>>> {
+        let inner = self.lock();
+        let link = inner.live.get(&peer).filter(|link| link.instance.is_some_and(|held| held < other))?;
+        let mut answers = link.presence.subscribe();
+        answers.mark_unchanged();
+        link.challenge.send_replace(Some(other));
+        Some(answers)
+    }
+
+    /// A peer says that it is still there.
+    pub fn present(&self, peer: Uuid, presence: Presence) {
+        if let Some(link) = self.lock().live.get(&peer) {
+            link.presence.send_replace(Some(presence));
+        }
     }
 
     /// Takes over when nodes were last heard before this start.
@@ -233,9 +286,15 @@ pub struct LinkGuard {
     peer: Uuid,
     number: u64,
     cut: CancellationToken,
+    challenges: watch::Receiver<Option<Instance>>,
 }
 
 impl LinkGuard {
+    /// Runs of the peer's program that have shown themselves, one after the other: the peer is asked about them.
+    pub fn challenges(&self) -> watch::Receiver<Option<Instance>> {
+        self.challenges.clone()
+    }
+
     /// Ends the link when cancelled.
     pub fn cut(&self) -> CancellationToken {
         self.cut.clone()
@@ -290,6 +349,22 @@ mod tests {
         assert!(futures::poll!(waiting.as_mut()).is_pending());
         let _guard = links.open(&high, false).unwrap();
         assert!(futures::poll!(waiting.as_mut()).is_ready());
+    }
+
+    #[test]
+    fn only_a_run_that_began_earlier_is_asked_whether_it_is_there() {
+        use crate::mesh::presence::begin;
+        let (links, peer) = (Links::new(name(1_000, "C")), name(1_001, "C"));
+        let (first, second, third) = (begin(), begin(), begin());
+        assert!(links.challenge(peer.uuid, second).is_none(), "no link");
+        let guard = links.open_with(&peer, false, Some(second)).unwrap();
+        assert!(links.challenge(peer.uuid, second).is_none(), "the same run dials again");
+        assert!(links.challenge(peer.uuid, first).is_none(), "the earlier one is to stay");
+        let mut answers = links.challenge(peer.uuid, third).unwrap();
+        assert_eq!(*guard.challenges().borrow(), Some(third));
+        assert!(!answers.has_changed().unwrap());
+        links.present(peer.uuid, Presence::default());
+        assert!(answers.borrow_and_update().is_some());
     }
 
     #[test]

@@ -8,17 +8,21 @@ use codepop_shared::{
     identity::{Certified, KeyId, Kind, SpiffeId},
 };
 use diesel::{
-    AsChangeset, ExpressionMethods as _, Insertable, OptionalExtension as _, QueryDsl as _, Queryable, Selectable,
-    SelectableHelper as _,
+    AsChangeset, BoolExpressionMethods as _, ExpressionMethods as _, Insertable, OptionalExtension as _, QueryDsl as _,
+    Queryable, Selectable, SelectableHelper as _,
 };
 use diesel_async::RunQueryDsl as _;
 use uuid::Uuid;
 
 use crate::{
     app::edge::is_printable,
-    journal::{Audience, Error, Field, Merge, Replicated, Scope, Stamp, emit},
+    journal::{Audience, Error, Field, Merge, Replicated, Scope, Stamp, conflicts, emit},
     on,
-    storage::{self, Tx, schema::nodes, types::Id},
+    storage::{
+        self, Tx,
+        schema::{nodes, revocations},
+        types::Id,
+    },
 };
 
 /// The announcement merges as a whole.
@@ -133,9 +137,25 @@ impl Replicated for NodeAnnounced {
             .execute(conn)
             .await)
         .map_err(storage::Error::from)?;
+        if held.is_none() {
+            note_rival(tx, &certified.id, stamp).await?;
+        }
         tx.signals.registry = true;
         Ok(live)
     }
+}
+
+/// Two nodes with one number are never right: public numbers would be given twice.
+async fn note_rival(tx: &mut Tx, newcomer: &SpiffeId, stamp: &Stamp) -> Result<(), storage::Error> {
+    let Some(other) = rival(tx, newcomer).await? else { return Ok(()) };
+    let (number, first) = (newcomer.number, newcomer.uuid.min(other.id().uuid));
+    let detail = format!(
+        "{} and {} both have number {number}: the authority gave it twice, or its folder was copied. {first} is linked to, \
+         the other is not; revoke one of the two (pki revoke)",
+        other.id(),
+        newcomer
+    );
+    conflicts::note(tx, "duplicate_number", detail, Some((stamp.stream, stamp.seq))).await
 }
 
 async fn by_id(tx: &mut Tx, id: Uuid) -> Result<Option<Row>, storage::Error> {
@@ -162,6 +182,41 @@ pub async fn find_by_key(tx: &mut Tx, key: KeyId) -> Result<Option<Known>, stora
 pub async fn all(tx: &mut Tx) -> Result<Vec<Known>, storage::Error> {
     let rows: Vec<Row> = on!(tx, conn => nodes::table.order(nodes::id).select(Row::as_select()).load(conn).await)?;
     rows.into_iter().map(Known::try_from).collect()
+}
+
+/// All nodes and operators but those whose certificates are revoked: whom one may be linked to, and tell others of.
+pub async fn trusted(tx: &mut Tx) -> Result<Vec<Known>, storage::Error> {
+    let revoked: Vec<Id> = on!(tx, conn => revocations::table
+        .filter(revocations::in_force.eq(true))
+        .select(revocations::holder)
+        .load(conn)
+        .await)?;
+    let mut known = all(tx).await?;
+    known.retain(|known| !revoked.contains(&Id(known.id().uuid)));
+    Ok(known)
+}
+
+/// UUIDs and numbers of all nodes.
+pub async fn numbers(tx: &mut Tx) -> Result<Vec<(Uuid, u32)>, storage::Error> {
+    let rows: Vec<(Id, i32)> = on!(tx, conn => nodes::table
+        .filter(nodes::number.gt(0))
+        .select((nodes::id, nodes::number))
+        .load(conn)
+        .await)?;
+    Ok(rows.into_iter().map(|(id, number)| (id.0, number.cast_unsigned())).collect())
+}
+
+/// The node that keeps a number when `holder` has the same one: the one with the lowest UUID.
+pub async fn rival(tx: &mut Tx, holder: &SpiffeId) -> Result<Option<Known>, storage::Error> {
+    let number = i32::try_from(holder.number).unwrap_or_default();
+    let row: Option<Row> = on!(tx, conn => nodes::table
+        .filter(nodes::number.eq(number).and(nodes::number.gt(0)).and(nodes::id.ne(Id(holder.uuid))))
+        .order(nodes::id)
+        .select(Row::as_select())
+        .first(conn)
+        .await
+        .optional())?;
+    row.map(Known::try_from).transpose()
 }
 
 /// Announces this node, when nothing was announced yet or something has changed. Says whether it did.

@@ -6,7 +6,11 @@ use std::{
     sync::Arc,
 };
 
-use codepop_proto::{accounts::UserDeleted, journal::SignedEvent, mesh::NodeAnnounced};
+use codepop_proto::{
+    accounts::UserDeleted,
+    journal::SignedEvent,
+    mesh::{CertificateRevoked, NodeAnnounced},
+};
 use codepop_shared::identity::{Certified, KeyId, Kind, SpiffeId};
 use futures::future::BoxFuture;
 use prost::{Message as _, Name as _};
@@ -16,8 +20,9 @@ use super::apply::{apply, apply_guarded, is_never_held};
 use crate::{
     accounts, audit,
     auth::Permit,
+    clock::Hlc,
     journal::{Event, Outcome, Stamp, State, Stream, StreamKey, conflicts, entries, snapshots, streams},
-    mesh::registry,
+    mesh::{registry, revocations},
     storage::{self, Db, Tx},
 };
 
@@ -255,7 +260,13 @@ impl Run {
     }
 
     async fn take(self, tx: &mut Tx, keys: &Keys, merge: Merge, by: &Permit) -> Result<Taken, Error> {
-        let mut stream = streams::find_or_make(tx, self.key.0, &self.key.1).await?;
+        let origin = self.key.0;
+        let ends = revocations::ends(tx, &[origin, self.from]).await?;
+        if ends.contains_key(&self.from) {
+            return fault("the certificate of who brings them is revoked");
+        }
+        let mut end = ends.get(&origin).copied();
+        let mut stream = streams::find_or_make(tx, origin, &self.key.1).await?;
         let new: Vec<&Event> = self.events.iter().filter(|event| event.header.seq > stream.head).collect();
         let Some(first) = new.first() else {
             return Ok(Taken::nothing(self.key, stream.head));
@@ -278,10 +289,19 @@ impl Run {
             }
             // What ends something harms nobody by being old, and must bite.
             let is_back = before.is_some_and(|before| event.header.hlc <= before) && !is_never_held(&event.header.kind);
-            let merge = if is_back { set_back } else { merge };
+            let merge = if is_late(event, end) {
+                too_late
+            } else if is_back {
+                set_back
+            } else {
+                merge
+            };
             before = before.max(Some(event.header.hlc));
             one(tx, &mut stream, event, &certified.id, merge).await?;
             note(tx, event, by).await?;
+            if event.header.kind == CertificateRevoked::full_name() {
+                end = revocations::end_of(tx, origin).await?;
+            }
         }
         streams::advance(tx, &stream).await?;
         if has_gaps {
@@ -313,6 +333,31 @@ fn set_back<'a>(
 ) -> BoxFuture<'a, Result<Outcome, storage::Error>> {
     let outcome = Outcome::withheld(State::Void, "it claims to be older than the event before it");
     Box::pin(std::future::ready(Ok(outcome)))
+}
+
+/// Whether an event was made after its origin's certificate was revoked, by the time of the two events: so that all
+/// nodes decide alike. Revocations by operators who were revoked are judged with all others of their kind.
+fn is_late(event: &Event, end: Option<Hlc>) -> bool {
+    end.is_some_and(|end| event.header.hlc > end) && event.header.kind != CertificateRevoked::full_name()
+}
+
+/// The same, for an event that comes by itself.
+pub(super) async fn is_late_here(tx: &mut Tx, event: &Event) -> Result<bool, storage::Error> {
+    Ok(is_late(event, revocations::end_of(tx, event.header.origin).await?))
+}
+
+fn is_void_now() -> Outcome {
+    Outcome::withheld(State::Void, "the certificate of its origin was revoked before")
+}
+
+/// Stands in for merging what a revoked origin said later.
+fn too_late<'a>(
+    _tx: &'a mut Tx,
+    _origin: &'a SpiffeId,
+    _event: &'a Event,
+    _stamp: &'a Stamp,
+) -> BoxFuture<'a, Result<Outcome, storage::Error>> {
+    Box::pin(std::future::ready(Ok(is_void_now())))
 }
 
 fn is_signed(event: &Event, keys: &Keys) -> bool {
@@ -398,6 +443,18 @@ pub async fn announcements(db: &Db, signed: Vec<SignedEvent>) -> Result<usize, E
     singles(db, signed).await
 }
 
+/// Takes in revocations with the announcements of their operators, and nothing else: they must be known before what those
+/// say whom they concern.
+pub async fn revocations(db: &Db, signed: Vec<SignedEvent>) -> Result<(), Error> {
+    for event in &signed {
+        let event = Event::parse(event.clone()).or_else(|error| fault(error.to_string()))?;
+        if ![NodeAnnounced::full_name(), CertificateRevoked::full_name()].contains(&event.header.kind) {
+            return fault("not a revocation");
+        }
+    }
+    proofs(db, signed).await
+}
+
 /// Takes in what proves that erased bodies were erased rightly: announcements first, then what they signed.
 pub async fn proofs(db: &Db, signed: Vec<SignedEvent>) -> Result<(), Error> {
     let is_announcement = |event: &SignedEvent| {
@@ -453,7 +510,8 @@ pub async fn singles(db: &Db, signed: Vec<SignedEvent>) -> Result<usize, Error> 
         Box::pin(async move {
             for (event, certified) in &verified {
                 let stream = streams::find_or_make(tx, event.header.origin, &event.header.audience).await?;
-                if event.header.seq > stream.head && event.header.origin != tx.author.id.uuid {
+                let is_new = event.header.seq > stream.head && event.header.origin != tx.author.id.uuid;
+                if is_new && !is_late_here(tx, event).await? {
                     apply_guarded(tx, &certified.id, event, &stamp(stream.id, event)).await?;
                 }
             }
@@ -491,6 +549,11 @@ pub async fn attested(db: &Db, signed: SignedEvent) -> Result<(Event, SpiffeId),
     }
     let run = Run::alone(event.clone());
     let keys = run.verify(db).await?;
+    let origin = event.header.origin;
+    let end = db.read(move |tx| Box::pin(revocations::end_of(tx, origin))).await?;
+    if is_late(&event, end) {
+        return fault("its origin's certificate was revoked before");
+    }
     match keys.get(&event.header.key_id) {
         Some(certified) => Ok((event, certified.id.clone())),
         None => fault("an unknown key"),
@@ -521,7 +584,11 @@ async fn retry(db: &Db, waiting: Vec<entries::Withheld>) -> Result<usize, Error>
             for held in waiting {
                 let Ok(event) = Event::parse(held.event) else { continue };
                 let Some(origin) = registry::find_by_key(tx, event.header.key_id).await? else { continue };
-                let outcome = apply_guarded(tx, origin.id(), &event, &held.stamp).await?;
+                let outcome = if is_late_here(tx, &event).await? {
+                    is_void_now()
+                } else {
+                    apply_guarded(tx, origin.id(), &event, &held.stamp).await?
+                };
                 if outcome.state != State::Quarantined {
                     entries::settle(tx, held.stamp.stream, held.stamp.seq, &outcome).await?;
                     tx.signals.journal = true;

@@ -234,3 +234,71 @@ on_both!(a_snapshot_comes_in_pieces_and_goes_on_where_it_stopped, async |node: N
     assert!(matches!(live(&node.db, &peer, broken).await, Err(Error::Fault(_))));
     assert_eq!(reached(&node, &hub).await, (8, 6));
 });
+
+fn revocation(holder: &SpiffeId) -> CertificateRevoked {
+    let reason = codepop_proto::mesh::RevocationReason::Stolen.into();
+    CertificateRevoked { uuid: holder.uuid.as_bytes().to_vec(), number: holder.number, kind: 0, reason }
+}
+
+fn operator() -> Origin {
+    let id = SpiffeId { kind: Kind::Operator, region: "-".into(), number: 0, ..testing::name(1, "C") };
+    Origin::new(id)
+}
+
+/// How many revocations are in force.
+async fn in_force(node: &Node) -> usize {
+    let signed = node.db.read(|tx| Box::pin(revocations::signed(tx))).await;
+    signed.map_err(|e: storage::Error| e).unwrap().in_force.len()
+}
+
+on_both!(what_a_revoked_node_said_later_is_void_and_what_it_said_before_stays, async |node: Node| {
+    let (mut hub, mut operator) = (Origin::new(testing::name(1, "C")), operator());
+    let (relay, by) = (testing::name(1_001, "C"), operator.author.id.clone());
+    let before = vec![hub.announce(&node, "1"), hub.withdraw(&node, 7)];
+    let said =
+        vec![operator.announce(&node, "1"), operator.say(&node, &Audience::Everyone, 0, &revocation(&hub.author.id))];
+    let later = vec![hub.withdraw(&node, 8)];
+    batch(&node.db, &by, said).await.unwrap();
+    // However late they come: the time of the events decides. And the stream goes on.
+    assert_eq!(batch(&node.db, &relay, before).await.unwrap().new, 2);
+    assert_eq!(batch(&node.db, &relay, later).await.unwrap().new, 1);
+    assert_eq!(states(&node).await[2..], [State::Applied, State::Applied, State::Void]);
+    assert_eq!(noted(&node, "void").await, 1);
+    // Itself it is not heard at all.
+    let peer = hub.author.id.clone();
+    let own = vec![hub.withdraw(&node, 9)];
+    assert!(matches!(batch(&node.db, &peer, own.clone()).await, Err(Error::Fault(_))));
+    assert!(matches!(live(&node.db, &peer, own).await, Err(Error::Fault(_))));
+});
+
+on_both!(what_was_merged_before_the_revocation_came_is_listed, async |node: Node| {
+    let (mut hub, mut operator) = (Origin::new(testing::name(1, "C")), operator());
+    let (relay, by) = (testing::name(1_001, "C"), operator.author.id.clone());
+    let said =
+        vec![operator.announce(&node, "1"), operator.say(&node, &Audience::Everyone, 0, &revocation(&hub.author.id))];
+    let events = vec![hub.announce(&node, "1"), hub.withdraw(&node, 7)];
+    batch(&node.db, &relay, events).await.unwrap();
+    assert_eq!(noted(&node, "after_revocation").await, 0);
+    batch(&node.db, &by, said).await.unwrap();
+    assert_eq!(noted(&node, "after_revocation").await, 1);
+});
+
+on_both!(only_operators_revoke_and_not_after_they_were_revoked_themselves, async |node: Node| {
+    let mut hub = Origin::new(testing::name(1, "C"));
+    let (mut first, mut second, store) = (operator(), operator(), testing::name(1_002, "C"));
+    let peer = hub.author.id.clone();
+    let (a, b) = (first.author.id.clone(), second.author.id.clone());
+    let everyone = Audience::Everyone;
+    let forged = vec![hub.announce(&node, "1"), hub.say(&node, &everyone, 0, &revocation(&store))];
+    batch(&node.db, &peer, forged).await.unwrap();
+    assert_eq!((states(&node).await[1], in_force(&node).await), (State::Void, 0));
+    let of_first = vec![first.announce(&node, "1"), first.say(&node, &everyone, 0, &revocation(&b))];
+    let of_second = vec![second.announce(&node, "1"), second.say(&node, &everyone, 0, &revocation(&a))];
+    let theirs = vec![second.say(&node, &everyone, 0, &revocation(&store))];
+    // The later word comes first and counts, until the earlier one is known.
+    batch(&node.db, &b, of_second).await.unwrap();
+    batch(&node.db, &b, theirs).await.unwrap();
+    assert_eq!(in_force(&node).await, 2);
+    batch(&node.db, &peer, of_first).await.unwrap();
+    assert_eq!(in_force(&node).await, 1, "the second operator was revoked before it spoke");
+});

@@ -16,7 +16,7 @@ use crate::{
     accounts, audit, catalog,
     journal::{Audience, Error, Event, Hash, Outcome, Replicated, Stamp, State},
     maintenance,
-    mesh::registry,
+    mesh::{registry, revocations},
     notifications, preferences, reports,
     storage::{self, Tx},
     stores, support,
@@ -35,6 +35,7 @@ const NEVER_HELD: &[&str] = &[
     "codepop.accounts.v1.SessionsEnded",
     "codepop.accounts.v1.UserDeleted",
     "codepop.accounts.v1.UserStatusChanged",
+    "codepop.mesh.v1.CertificateRevoked",
     "codepop.roles.v1.RoleRevoked",
 ];
 
@@ -69,6 +70,7 @@ macro_rules! table {
 
 table! {
     mesh::NodeAnnounced,
+    mesh::CertificateRevoked,
     accounts_pb::UserRegistered,
     accounts_pb::ProfileChanged,
     accounts_pb::CredentialSet,
@@ -154,6 +156,7 @@ pub async fn parts(tx: &mut Tx, audience: &Audience) -> Result<Vec<Part>, storag
         "notifications": notifications::digest,
         "maintenance": maintenance::digest,
         "reports": reports::digest,
+        "revocations": revocations::digest,
     ))
 }
 

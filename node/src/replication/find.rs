@@ -112,7 +112,7 @@ impl Finder {
             return held;
         }
         let known = self.dialler.db.read(move |tx| Box::pin(registry::find(tx, peer))).await.ok()??;
-        let connector = Connector::tls(client_config(&self.dialler.credentials, Expect::Node(peer)).ok()?);
+        let connector = Connector::tls(client_config(&self.dialler.trust, Expect::Node(peer)).ok()?);
         // A peer that is gone without a word must not be asked over the same dead connection again and again.
         let endpoint = connector
             .endpoint(&known.api_base_url)

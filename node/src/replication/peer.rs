@@ -7,12 +7,12 @@ use std::{
 };
 
 use codepop_proto::{
-    mesh::{LinkRequest, RegisterRequest, ReplicateRequest, mesh_service_client::MeshServiceClient},
+    mesh::{LinkRequest, Presence, RegisterRequest, ReplicateRequest, mesh_service_client::MeshServiceClient},
     nodes::NodeType,
 };
 use codepop_shared::{
     identity::{Kind, SpiffeId},
-    tls::{Connector, Credentials, Expect, client_config},
+    tls::{Connector, Expect, Trust, client_config},
 };
 use futures::StreamExt as _;
 use tokio::{
@@ -21,7 +21,7 @@ use tokio::{
 };
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
-use tonic::{Code as Grpc, Request, Status, transport::Channel};
+use tonic::{Code as Grpc, Request, Status, metadata::MetadataValue, transport::Channel};
 use uuid::Uuid;
 
 use super::{
@@ -29,19 +29,24 @@ use super::{
     stream::{End, QUEUE_FRAMES, Replicator},
 };
 use crate::{
-    journal::entries,
+    journal::{conflicts, entries},
     mesh::{
         backoff::{AFTER_FAULT, AFTER_FULL, Backoff},
-        heartbeat,
-        links::Links,
+        heartbeat::{self, Runs},
+        links::{LinkGuard, Links},
         plan::{Candidate, plan},
+        presence::{self, Instance},
         registry::{self, Known},
+        revocations,
     },
     storage::{self, Db},
 };
 
 /// Version of the replication protocol.
 pub const PROTOCOL: u32 = 1;
+
+/// Metadata of `Link` that names the run of the program which dials.
+pub(super) const INSTANCE: &str = "codepop-instance-bin";
 
 /// How long introducing oneself and opening a stream may take.
 pub const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -55,6 +60,12 @@ pub const PROVEN_AFTER: Duration = Duration::from_secs(10);
 
 /// Announcements taken from one answer to Register at the most.
 const ANNOUNCEMENTS_MAX: usize = 2_000;
+
+/// Revocations and operators' announcements taken from one answer to Register at the most.
+const REVOCATIONS_MAX: usize = 5_000;
+
+/// Events taken as proof that this node is refused at the most: a revocation and its operator's announcement.
+const PROOF_MAX: usize = 4;
 
 /// Why an attempt ended.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +82,8 @@ enum Failed {
     Full,
     #[error("{0}")]
     Fault(String),
+    #[error("{0}")]
+    Unwanted(String),
     #[error(transparent)]
     Storage(#[from] storage::Error),
 }
@@ -85,6 +98,18 @@ impl From<Status> for Failed {
     }
 }
 
+impl From<accept::Error> for Failed {
+    fn from(error: accept::Error) -> Self {
+        match error {
+            accept::Error::Fault(why) => Self::Fault(why),
+            accept::Error::Storage(error) => error.into(),
+        }
+    }
+}
+
+/// A node that was met, who it is, and which run of its program.
+type Connected = (MeshServiceClient<Channel>, SpiffeId, Option<Instance>);
+
 /// What dialling needs. Cheap to clone.
 #[derive(Clone)]
 pub struct Dialler {
@@ -94,8 +119,10 @@ pub struct Dialler {
     pub links: Links,
     /// Sessions.
     pub replicator: Replicator,
-    /// Own certificate and key.
-    pub credentials: Credentials,
+    /// Own certificate and key, and who is refused.
+    pub trust: Trust,
+    /// This run of the program.
+    pub instance: Instance,
     /// How heartbeats are timed.
     pub heartbeats: heartbeat::Config,
     /// Peers that should be linked and are not.
@@ -146,7 +173,7 @@ impl Dialler {
     }
 
     async fn plan(&self) -> Result<BTreeSet<Uuid>, storage::Error> {
-        let known = self.db.read(|tx| Box::pin(registry::all(tx))).await?;
+        let known = self.db.read(|tx| Box::pin(registry::trusted(tx))).await?;
         let candidate = |known: &Known| Candidate { id: known.id().clone(), place: known.place };
         let all: Vec<Candidate> = known.iter().map(candidate).collect();
         let me = all.iter().find(|node| node.id.uuid == self.db.author().id.uuid);
@@ -177,9 +204,14 @@ impl Dialler {
         let mut backoff = Backoff::default();
         loop {
             match self.connect(url, Expect::AnyNode).await {
-                Ok((_, peer)) => {
+                Ok((_, peer, _)) => {
                     tracing::info!(peer = %peer, url, "met a node");
                     return;
+                }
+                Err(Failed::Unwanted(why)) => {
+                    tracing::error!(url, why, "a hub refuses this node");
+                    tokio::time::sleep(AFTER_FAULT).await;
+                    continue;
                 }
                 Err(error) => tracing::warn!(url, error = %error, "a hub does not answer; trying again"),
             }
@@ -203,6 +235,10 @@ impl Dialler {
                     Failed::Fault(why) => {
                         tracing::warn!(peer.id = %peer, why, "the link ended for a fault of the peer");
                         rest_until = Instant::now() + AFTER_FAULT;
+                        AFTER_FAULT
+                    }
+                    Failed::Unwanted(why) => {
+                        tracing::error!(peer.id = %peer, why, "the peer refuses this node");
                         AFTER_FAULT
                     }
                     failed => {
@@ -238,19 +274,19 @@ impl Dialler {
             Ok(None) => return Failed::Refused("the node is not known".to_owned()),
             Err(error) => return error.into(),
         };
-        let (channel, id) = match self.connect(&url, Expect::Node(peer)).await {
+        let (channel, id, instance) = match self.connect(&url, Expect::Node(peer)).await {
             Ok(connected) => connected,
             Err(failed) => return failed,
         };
-        match self.hold(channel, &id, backoff).await {
+        match self.hold(channel, (&id, instance), backoff).await {
             Ok(end) => end,
             Err(failed) => failed,
         }
     }
 
     /// Connects, introduces this node, and takes in whom the peer says it should know.
-    async fn connect(&self, url: &str, expect: Expect) -> Result<(MeshServiceClient<Channel>, SpiffeId), Failed> {
-        let connector = Connector::tls(client_config(&self.credentials, expect)?);
+    async fn connect(&self, url: &str, expect: Expect) -> Result<Connected, Failed> {
+        let connector = Connector::tls(client_config(&self.trust, expect)?);
         let endpoint = connector
             .endpoint(url)?
             .http2_keep_alive_interval(self.heartbeats.down_after)
@@ -260,28 +296,63 @@ impl Dialler {
         let id = info.certified.map(|certified| certified.id.clone());
         let id = id.ok_or_else(|| Failed::Refused("the peer showed no certificate".to_owned()))?;
         let mut client = MeshServiceClient::new(channel);
-        let introduction = introduction(&self.db).await?;
+        let introduction = introduction(&self.db, self.instance).await?;
         let answer =
             timeout(OPEN_TIMEOUT, client.register(introduction)).await.map_err(|_| Failed::Slow)??.into_inner();
-        let announcements = answer.announcements.into_iter().take(ANNOUNCEMENTS_MAX).collect();
-        match accept::announcements(&self.db, announcements).await {
-            Ok(_) => Ok((client, id)),
-            Err(accept::Error::Fault(why)) => Err(Failed::Fault(why)),
-            Err(accept::Error::Storage(error)) => Err(error.into()),
+        if let Some(why) = answer.refused {
+            let proof: Vec<_> = answer.proof.into_iter().take(PROOF_MAX).collect();
+            if let Some(other) = &answer.other {
+                self.notice_other_run(other).await;
+            }
+            // Whoever refuses this node must show why; what it shows is judged like any event.
+            return Err(accept::revocations(&self.db, proof)
+                .await
+                .map_or_else(Failed::from, |()| Failed::Unwanted(why)));
         }
+        let announcements = answer.announcements.into_iter().take(ANNOUNCEMENTS_MAX).collect();
+        accept::announcements(&self.db, announcements).await?;
+        // Before any event is taken: what revoked nodes said later is void.
+        accept::revocations(&self.db, answer.revocations.into_iter().take(REVOCATIONS_MAX).collect()).await?;
+        Ok((client, id, presence::read(&answer.instance)))
+    }
+
+    /// Takes no more writes, if another run of this node's program began before this one and is still there.
+    async fn notice_other_run(&self, other: &Presence) {
+        let author = self.db.author();
+        let proven = presence::proven(other, author.id.uuid, &author.key().verifying_key(), self.instance);
+        let Some(first) = proven.filter(|first| *first < self.instance && self.db.fenced().is_none()) else { return };
+        let why = format!(
+            "Another process runs with this node's certificate and keys (run {first}, this is {}): was the data directory \
+             copied? This one takes no writes. Stop one of the two; if the copy is in other hands, revoke the \
+             certificate (pki revoke).",
+            self.instance
+        );
+        tracing::error!("{why}");
+        self.db.fence(why.clone());
+        let noted = self.db.receive(move |tx| Box::pin(async move { conflicts::note(tx, "clone", why, None).await }));
+        if let Err(error) = noted.await {
+            tracing::warn!(error = %error, "the copied data directory could not be noted");
+        }
+    }
+
+    /// What a link needs to notice runs of one program beside each other.
+    pub(super) fn runs(&self, guard: &LinkGuard) -> Runs {
+        Runs { challenges: guard.challenges(), author: Arc::clone(self.db.author()), instance: self.instance }
     }
 
     /// Opens heartbeats and replication on a connection and stays until one of them ends.
     async fn hold(
         &self,
         mut client: MeshServiceClient<Channel>,
-        peer: &SpiffeId,
+        (peer, instance): (&SpiffeId, Option<Instance>),
         backoff: &mut Backoff,
     ) -> Result<Failed, Failed> {
-        let guard = self.links.open(peer, true).map_err(|_| Failed::Linked)?;
+        let guard = self.links.open_with(peer, true, instance).map_err(|_| Failed::Linked)?;
         let (beats, queue) = mpsc::channel(QUEUE_FRAMES);
         let outbound = ReceiverStream::new(queue).map(|beat| LinkRequest { heartbeat: Some(beat) });
-        let linked = timeout(OPEN_TIMEOUT, client.link(Request::new(outbound))).await.map_err(|_| Failed::Slow)??;
+        let mut request = Request::new(outbound);
+        request.metadata_mut().insert_bin(INSTANCE, MetadataValue::from_bytes(self.instance.as_bytes()));
+        let linked = timeout(OPEN_TIMEOUT, client.link(request)).await.map_err(|_| Failed::Slow)??;
         let inbound = linked.into_inner().map(|beat| beat.map(|beat| beat.heartbeat.unwrap_or_default()));
 
         let (frames, queue) = mpsc::channel(QUEUE_FRAMES);
@@ -294,7 +365,7 @@ impl Dialler {
         self.away.set(peer.uuid, false);
         tracing::info!(peer = %peer, "linked");
         let end = tokio::select! {
-            end = heartbeat::run(&self.links, peer, self.heartbeats, inbound, beats, guard.cut()) => {
+            end = heartbeat::run(&self.links, peer, self.heartbeats, (inbound, beats), self.runs(&guard), guard.cut()) => {
                 Failed::Refused(end.to_string())
             }
             end = self.replicator.run(peer, events, frames, guard.cut()) => match end {
@@ -311,12 +382,13 @@ impl Dialler {
 }
 
 /// This node as it introduces itself.
-async fn introduction(db: &Db) -> Result<RegisterRequest, storage::Error> {
+async fn introduction(db: &Db, instance: Instance) -> Result<RegisterRequest, storage::Error> {
     let me = db.author().id.clone();
     let uuid = me.uuid;
     db.read(move |tx| {
         Box::pin(async move {
             let own = registry::find(tx, uuid).await?;
+            let revocations_known = revocations::signed(tx).await?.digest.to_vec();
             let own = own.ok_or_else(|| storage::Error::Damaged("this node has not announced itself".to_owned()))?;
             let announcement = entries::get(tx, own.announcement.0, own.announcement.1).await?;
             let node_type = if me.kind == Kind::Hub { NodeType::SupplyHub } else { NodeType::Store };
@@ -330,6 +402,8 @@ async fn introduction(db: &Db) -> Result<RegisterRequest, storage::Error> {
                 region: me.region,
                 protocol: PROTOCOL,
                 announcement,
+                instance: instance.as_bytes().to_vec(),
+                revocations_known,
             })
         })
     })

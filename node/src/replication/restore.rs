@@ -44,8 +44,8 @@ pub async fn restore(db: &Db, from: &SpiffeId, signed: Vec<SignedEvent>) -> Resu
 async fn put_back(tx: &mut Tx, event: &Event, origin: &Certified) -> Result<bool, storage::Error> {
     let header = &event.header;
     let Some(stream) = streams::find(tx, header.origin, &header.audience).await? else { return Ok(false) };
-    // What lies ahead comes by its stream.
-    if header.seq > stream.head {
+    // What lies ahead comes by its stream; what a revoked origin said later has no effect here.
+    if header.seq > stream.head || accept::is_late_here(tx, event).await? {
         return Ok(false);
     }
     let stamp = accept::stamp(stream.id, event);

@@ -1,42 +1,53 @@
 //! The mesh's gRPC face. The caller's identity is what its certificate says, never what its message says.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
-use codepop_proto::mesh::{
-    CompareStateRequest, CompareStateResponse, FetchLiveRequest, FetchLiveResponse, FindAccountRequest,
-    FindAccountResponse, FindDrinkRequest, FindDrinkResponse, LinkRequest, LinkResponse, ListLiveRequest,
-    ListLiveResponse, RegisterRequest, RegisterResponse, ReplicateRequest, ReplicateResponse,
-    find_account_request::Account, mesh_service_server::MeshService,
+use codepop_proto::{
+    journal::SignedEvent,
+    mesh::{
+        CompareStateRequest, CompareStateResponse, FetchLiveRequest, FetchLiveResponse, FindAccountRequest,
+        FindAccountResponse, FindDrinkRequest, FindDrinkResponse, LinkRequest, LinkResponse, ListLiveRequest,
+        ListLiveResponse, Presence, RegisterRequest, RegisterResponse, ReplicateRequest, ReplicateResponse,
+        find_account_request::Account, mesh_service_server::MeshService,
+    },
 };
 use codepop_shared::{
     Code, Failure,
     geo::Place,
     identity::{Kind, SpiffeId},
+    tls::PeerInfo,
 };
+use ed25519_dalek::VerifyingKey;
 use futures::{Stream, StreamExt as _};
-use tokio::{sync::mpsc, time::Instant};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, timeout},
+};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 use uuid::Uuid;
 
 use super::{
     accept, find, find_drink, lend,
-    peer::{Dialler, PROTOCOL},
+    peer::{Dialler, INSTANCE, PROTOCOL},
     stream::QUEUE_FRAMES,
 };
 use crate::{
     app::Lookup,
     auth::Actor,
-    journal::entries,
+    journal::{conflicts, entries},
     mesh::{
         heartbeat,
         links::Refused,
         plan::{Candidate, plan},
+        presence::{self, Instance},
         registry::{self, Known},
+        revocations,
     },
     storage::{self, Tx},
 };
@@ -45,16 +56,71 @@ use crate::{
 /// another region a few more.
 const FINDS_PER_SECOND: u32 = 20;
 
+/// How long an earlier run of a program may take to say that it is still there. A restarted node whose old connection has
+/// not been given up yet waits so long for its link.
+const CHALLENGE_WAIT: Duration = Duration::from_secs(1);
+
+/// Second runs that are remembered as noted.
+const CLONES_MAX: usize = 1_000;
+
+/// What a second run is told.
+const RUNS_TWICE: &str =
+    "This certificate is already linked from another running process: was the data directory copied?";
+
 /// The service.
 pub struct MeshRpc {
     dialler: Dialler,
     finds: Arc<Mutex<HashMap<Uuid, (Instant, u32)>>>,
+    /// Second runs of programs that were noted.
+    clones: Arc<Mutex<BTreeSet<Instance>>>,
 }
 
 impl MeshRpc {
     /// The service of a node.
     pub fn new(dialler: Dialler) -> Self {
-        Self { dialler, finds: Arc::default() }
+        Self { dialler, finds: Arc::default(), clones: Arc::default() }
+    }
+
+    /// The word of an earlier run of the caller's program that is linked here and still there, if it answers.
+    async fn other_run(
+        &self,
+        caller: &SpiffeId,
+        key: Option<VerifyingKey>,
+        newcomer: Option<Instance>,
+    ) -> Option<Presence> {
+        let (key, newcomer) = (key?, newcomer?);
+        let mut answers = self.dialler.links.challenge(caller.uuid, newcomer)?;
+        let proven = async {
+            loop {
+                answers.changed().await.ok()?;
+                let said = answers.borrow_and_update().clone()?;
+                if let Some(first) = presence::proven(&said, caller.uuid, &key, newcomer) {
+                    return Some((said, first));
+                }
+            }
+        };
+        let (said, first) = timeout(CHALLENGE_WAIT, proven).await.ok()??;
+        self.note_clone(caller, first, newcomer).await;
+        Some(said)
+    }
+
+    async fn note_clone(&self, caller: &SpiffeId, first: Instance, newcomer: Instance) {
+        let is_new = {
+            let mut clones = self.clones.lock().unwrap_or_else(PoisonError::into_inner);
+            clones.len() < CLONES_MAX && clones.insert(newcomer)
+        };
+        if !is_new {
+            return;
+        }
+        let detail = format!(
+            "{caller} runs twice at the same time: run {first} is linked here, run {newcomer} was refused; was its data \
+             directory copied?"
+        );
+        let db = &self.dialler.db;
+        let noted = db.receive(move |tx| Box::pin(async move { conflicts::note(tx, "clone", detail, None).await }));
+        if let Err(error) = noted.await {
+            tracing::warn!(error = %error, "a node that runs twice could not be noted");
+        }
     }
 
     /// Who asks, and may ask now.
@@ -90,9 +156,20 @@ impl MeshService for MeshRpc {
 
     async fn register(&self, request: Request<RegisterRequest>) -> Result<Response<RegisterResponse>, Status> {
         let caller = Actor::of(&request)?.caller;
+        let key = request.extensions().get::<PeerInfo>().and_then(|info| info.certified.as_ref()?.event_key);
         let register = request.into_inner();
         check_introduction(&caller, &register)?;
         let db = &self.dialler.db;
+        if let Some(refusal) = self.dialler.trust.refusal(caller.uuid) {
+            let of = caller.clone();
+            let proof = db.read(move |tx| Box::pin(proof_against(tx, of))).await;
+            let proof = proof.map_err(|error: storage::Error| Failure::from(&error))?;
+            return Ok(Response::new(refusing(&caller, refusal.why, proof)));
+        }
+        if let Some(other) = self.other_run(&caller, key, presence::read(&register.instance)).await {
+            let answer = refusing(&caller, RUNS_TWICE.to_owned(), Vec::new());
+            return Ok(Response::new(RegisterResponse { other: Some(other), ..answer }));
+        }
         let uuid = caller.uuid;
         let before = db.read(move |tx| Box::pin(registry::find(tx, uuid))).await.map_err(|e| Failure::from(&e))?;
         if let Some(announcement) = register.announcement {
@@ -102,12 +179,17 @@ impl MeshService for MeshRpc {
         let newcomer = Candidate { id: caller.clone(), place };
         let announcements =
             db.read(move |tx| Box::pin(whom_to_know(tx, newcomer))).await.map_err(|error| Failure::from(&error))?;
+        let signed = db.read_consistent(|tx| Box::pin(revocations::signed(tx))).await;
+        let signed = signed.map_err(|error: storage::Error| Failure::from(&error))?;
         Ok(Response::new(RegisterResponse {
             status: "registered".to_owned(),
             peer_id: caller.uuid.to_string(),
             created: before.is_none(),
             announcements,
             protocol: PROTOCOL.min(register.protocol.max(1)),
+            instance: self.dialler.instance.as_bytes().to_vec(),
+            revocations: lacking(signed, &register.revocations_known),
+            ..RegisterResponse::default()
         }))
     }
 
@@ -140,15 +222,16 @@ impl MeshService for MeshRpc {
 
     async fn link(&self, request: Request<Streaming<LinkRequest>>) -> Result<Response<Self::LinkStream>, Status> {
         let peer = Actor::of(&request)?.caller;
-        let guard = self.dialler.links.open(&peer, false).map_err(|refused| match refused {
+        let instance = request.metadata().get_bin(INSTANCE).and_then(|name| presence::read(&name.to_bytes().ok()?));
+        let guard = self.dialler.links.open_with(&peer, false, instance).map_err(|refused| match refused {
             Refused::Linked => Status::already_exists(refused.to_string()),
             Refused::Full => Status::resource_exhausted(refused.to_string()),
         })?;
         let inbound = request.into_inner().map(|beat| beat.map(|beat| beat.heartbeat.unwrap_or_default()));
         let (beats, queue) = mpsc::channel(QUEUE_FRAMES);
-        let (links, config) = (self.dialler.links.clone(), self.dialler.heartbeats);
+        let (links, config, runs) = (self.dialler.links.clone(), self.dialler.heartbeats, self.dialler.runs(&guard));
         tokio::spawn(async move {
-            let end = heartbeat::run(&links, &peer, config, inbound, beats, guard.cut()).await;
+            let end = heartbeat::run(&links, &peer, config, (inbound, beats), runs, guard.cut()).await;
             tracing::info!(peer = %peer, why = %end, "the link that the peer dialled is down");
         });
         let answers = ReceiverStream::new(queue).map(|beat| Ok(LinkResponse { heartbeat: Some(beat) }));
@@ -204,6 +287,33 @@ fn refused(error: accept::Error) -> Failure {
     }
 }
 
+/// The revocations with their operators, for whoever does not hold exactly them.
+fn lacking(signed: revocations::Signed, known: &[u8]) -> Vec<SignedEvent> {
+    if signed.digest == known { Vec::new() } else { [signed.operators, signed.words].concat() }
+}
+
+/// What a refused caller is told.
+fn refusing(caller: &SpiffeId, why: String, proof: Vec<SignedEvent>) -> RegisterResponse {
+    RegisterResponse {
+        status: "refused".to_owned(),
+        peer_id: caller.uuid.to_string(),
+        protocol: PROTOCOL,
+        refused: Some(why),
+        proof,
+        ..RegisterResponse::default()
+    }
+}
+
+/// What proves that a caller is rightly refused.
+async fn proof_against(tx: &mut Tx, caller: SpiffeId) -> Result<Vec<SignedEvent>, storage::Error> {
+    let revoked = revocations::proof(tx, caller.uuid).await?;
+    if !revoked.is_empty() {
+        return Ok(revoked);
+    }
+    let Some(rival) = registry::rival(tx, &caller).await? else { return Ok(Vec::new()) };
+    Ok(entries::get(tx, rival.announcement.0, rival.announcement.1).await?.into_iter().collect())
+}
+
 /// What the message says must be what the certificate says.
 fn check_introduction(caller: &SpiffeId, register: &RegisterRequest) -> Result<(), Failure> {
     use codepop_proto::nodes::NodeType;
@@ -228,11 +338,8 @@ fn check_introduction(caller: &SpiffeId, register: &RegisterRequest) -> Result<(
 }
 
 /// Announcements of this node, of all hubs and of whom the newcomer will want to be linked to.
-async fn whom_to_know(
-    tx: &mut Tx,
-    newcomer: Candidate,
-) -> Result<Vec<codepop_proto::journal::SignedEvent>, storage::Error> {
-    let known = registry::all(tx).await?;
+async fn whom_to_know(tx: &mut Tx, newcomer: Candidate) -> Result<Vec<SignedEvent>, storage::Error> {
+    let known = registry::trusted(tx).await?;
     let candidates: Vec<Candidate> =
         known.iter().map(|known| Candidate { id: known.id().clone(), place: known.place }).collect();
     let peers = plan(&newcomer, &candidates, &std::collections::BTreeSet::new());

@@ -17,7 +17,7 @@ use codepop_proto::{
 use codepop_shared::{
     Code, Failure,
     identity::{Kind, NO_REGION, SpiffeId},
-    tls::PeerInfo,
+    tls::{PeerInfo, Trust},
 };
 use futures::future::BoxFuture;
 use http::{Request, Response};
@@ -34,6 +34,9 @@ use crate::{
 
 /// Health and reflection are not part of the contract's own packages: they are open to every certified caller.
 const STANDARD_SERVICES: &[&str] = &["/grpc.health.v1.", "/grpc.reflection.v1.", "/grpc.reflection.v1alpha."];
+
+/// The one RPC by which a refused node is shown what proves it.
+const TOLD_BY: &str = "/codepop.mesh.v1.MeshService/Register";
 
 /// Checks the tokens of sessions. Implemented by the accounts.
 pub trait Authenticator: Send + Sync + 'static {
@@ -53,6 +56,8 @@ pub trait Authenticator: Send + Sync + 'static {
 pub struct Gate {
     /// Checks tokens.
     pub authenticator: Arc<dyn Authenticator>,
+    /// Knows who is refused.
+    pub trust: Trust,
     /// Knows when a hub was heard.
     pub links: Links,
     /// Who this node is.
@@ -80,6 +85,10 @@ impl Gate {
     async fn check(&self, path: &str, parts: &mut http::request::Parts) -> Result<session::Tell, Failure> {
         let info = parts.extensions.get::<PeerInfo>();
         let caller = caller(info)?;
+        // Its connections are cut; what was under way gets no further.
+        if let Some(refusal) = self.trust.refusal(caller.uuid).filter(|_| path != TOLD_BY) {
+            return Err(Failure::new(Code::Forbidden, refusal.why));
+        }
         if STANDARD_SERVICES.iter().any(|service| path.starts_with(service)) {
             return Ok(session::Tell::Nothing);
         }

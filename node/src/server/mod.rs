@@ -147,7 +147,8 @@ pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) ->
     let links = dialler.links.clone();
     let (refusals, writing) = Refusals::start(app.db.clone());
     let me = Arc::new(app.author().id.clone());
-    let gate = Gate { authenticator, links: links.clone(), me, refusals, hub_silence_max };
+    let (trust, trust_of_node) = (dialler.trust.clone(), dialler.trust.clone());
+    let gate = Gate { authenticator, trust, links: links.clone(), me, refusals, hub_silence_max };
     let (health, health_service) = tonic_health::server::health_reporter();
     tokio::spawn(report_health(app.clone(), health));
     tokio::spawn(gauges::keep(app.clone(), links.clone(), stop.clone()));
@@ -173,6 +174,7 @@ pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) ->
         .add_service(limited!(NodesServiceServer::new(nodes::NodesRpc::new(
             app.clone(),
             links,
+            trust_of_node,
             created_at,
             display_name
         ))))

@@ -7,12 +7,17 @@ use codepop_proto::{
     nodes::{
         AudienceDigest, DiscoverPeersRequest, DiscoverPeersResponse, DismissConflictRequest, DismissConflictResponse,
         EventCounts, EventSummary, GetDigestRequest, GetDigestResponse, GetHealthRequest, GetHealthResponse,
-        GetStatusRequest, GetStatusResponse, ListConflictsRequest, ListConflictsResponse, Node, NodeType, Peer,
-        PeerCounts, RetryConflictRequest, RetryConflictResponse, StreamStatus, nodes_service_server::NodesService,
+        GetStatusRequest, GetStatusResponse, ListConflictsRequest, ListConflictsResponse, ListRevocationsRequest,
+        ListRevocationsResponse, Node, NodeType, Peer, PeerCounts, RetryConflictRequest, RetryConflictResponse,
+        StreamStatus, nodes_service_server::NodesService,
     },
     options::Permission,
 };
-use codepop_shared::{Failure, geo, identity::Kind};
+use codepop_shared::{
+    Failure, geo,
+    identity::Kind,
+    tls::{self, Trust},
+};
 use prost_types::Timestamp;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
@@ -29,6 +34,7 @@ use crate::{
     mesh::{
         links::{Links, Sighting},
         registry::{self, Known},
+        revocations,
     },
     replication::{
         apply, lend,
@@ -47,18 +53,19 @@ const HEALTH_TIMEOUT: std::time::Duration = std::time::Duration::from_millis(500
 pub(super) struct NodesRpc {
     app: App,
     links: Links,
+    trust: Trust,
     created_at: DateTime<Utc>,
     display_name: String,
 }
 
 impl NodesRpc {
     /// The service of a node that was set up at `created_at`.
-    pub(super) fn new(app: App, links: Links, created_at: DateTime<Utc>, display_name: String) -> Self {
-        Self { app, links, created_at, display_name }
+    pub(super) fn new(app: App, links: Links, trust: Trust, created_at: DateTime<Utc>, display_name: String) -> Self {
+        Self { app, links, trust, created_at, display_name }
     }
 
     async fn known(&self) -> Result<Vec<Known>, storage::Error> {
-        let mut known = self.app.read(|tx| Box::pin(registry::all(tx))).await?;
+        let mut known = self.app.read(|tx| Box::pin(registry::trusted(tx))).await?;
         known.retain(registry::is_node);
         Ok(known)
     }
@@ -104,6 +111,7 @@ impl NodesService for NodesRpc {
                 total: count(known.iter().filter(|known| known.id().uuid != me.uuid).count()),
             }),
             writes_refused,
+            certificate_warning: tls::warning(self.trust.credentials().certified(), Utc::now()),
             verifying: if connected { self.verifying().await } else { Vec::new() },
         }))
     }
@@ -190,6 +198,20 @@ impl NodesService for NodesRpc {
         Ok(Response::new(GetDigestResponse { digests: states.iter().map(digest).collect() }))
     }
 
+    async fn list_revocations(
+        &self,
+        request: Request<ListRevocationsRequest>,
+    ) -> Result<Response<ListRevocationsResponse>, Status> {
+        let known = request.into_inner().known;
+        let read = self.app.db.read_consistent(|tx| Box::pin(revocations::signed(tx))).await;
+        let signed = read.map_err(unavailable)?;
+        let revoked = signed.in_force.iter().map(Uuid::to_string).collect();
+        let digest = signed.digest.to_vec();
+        let (revocations, announcements) =
+            if digest == known { Default::default() } else { (signed.words, signed.operators) };
+        Ok(Response::new(ListRevocationsResponse { digest, revocations, announcements, revoked }))
+    }
+
     async fn list_conflicts(
         &self,
         request: Request<ListConflictsRequest>,
@@ -234,6 +256,7 @@ impl NodesRpc {
             last_heartbeat: sightings.values().map(|sighting| sighting.last_seen).max().map(timestamp),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             database: self.app.db.kind().to_owned(),
+            certificate_expires_at: Some(timestamp(self.trust.credentials().certified().not_after)),
         }
     }
 }

@@ -54,10 +54,13 @@ impl OperatorService for OperatorRpc {
             })
             .await
             .map_err(|error: storage::Error| Failure::from(&error))?;
-        Ok(Response::new(stream.map_or_else(GetStreamResponse::default, |(stream, latest)| GetStreamResponse {
+        let now = self.app.db.clock().tick().0;
+        let at_start = GetStreamResponse { now, ..GetStreamResponse::default() };
+        Ok(Response::new(stream.map_or(at_start, |(stream, latest)| GetStreamResponse {
             seq: stream.head,
             head: stream.head_hash.map(Vec::from).unwrap_or_default(),
             hlc: latest.map_or(0, |latest| latest.0),
+            now,
         })))
     }
 

@@ -770,6 +770,24 @@ diesel::table! {
     use diesel::sql_types::*;
     use crate::storage::types::*;
 
+    /// Whose certificates are not good any more, by the operator who says so.
+    revocations (holder, operator) {
+        holder -> Uid,
+        operator -> Uid,
+        number -> Integer,
+        kind -> SmallInt,
+        reason -> SmallInt,
+        at -> BigInt,
+        stream -> BigInt,
+        seq -> BigInt,
+        in_force -> Bool,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
     /// Audiences that came as snapshots and were not yet found equal to a second node.
     snapshots (audience, bringer) {
         audience -> Text,
@@ -823,6 +841,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     machine_log,
     audit_entries,
     staff_invitations,
+    revocations,
     snapshots,
 );
 

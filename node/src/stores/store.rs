@@ -16,7 +16,7 @@ use crate::{
     on,
     storage::{
         Error, Tx,
-        schema::{hubs, regions, settings, stores},
+        schema::{hubs, regions, revocations, settings, stores},
         types::{Id, Time},
     },
 };
@@ -178,12 +178,15 @@ pub(super) async fn store(tx: &mut Tx, id: Uuid) -> Result<Option<Store>, Error>
     Ok(on!(tx, conn => stores::table.find(Id(id)).select(Store::as_select()).first(conn).await.optional())?)
 }
 
-/// Stores between two latitudes that work and take orders.
+/// Stores between two latitudes that work and take orders, and whose certificates are good.
 pub(super) async fn serving(tx: &mut Tx, latitudes: RangeInclusive<f64>) -> Result<Vec<Store>, Error> {
     let (south, north) = latitudes.into_inner();
     Ok(on!(tx, conn => stores::table
         .filter(stores::is_operational.eq(true))
         .filter(stores::is_accepting_orders.eq(true))
+        .filter(stores::id.ne_all(
+            revocations::table.filter(revocations::in_force.eq(true)).select(revocations::holder)
+        ))
         .filter(stores::latitude.between(south, north))
         .select(Store::as_select())
         .load(conn)

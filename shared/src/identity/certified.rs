@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use ed25519_dalek::VerifyingKey;
+use ed25519_dalek::{Signature, VerifyingKey};
 use rustls_pki_types::{CertificateDer, UnixTime};
 use webpki::KeyUsage;
 use x509_parser::{certificate::X509Certificate, extensions::GeneralName, prelude::FromDer as _};
@@ -86,6 +86,14 @@ impl Certified {
     /// The short name of the event key.
     pub fn key_id(&self) -> Option<KeyId> {
         self.event_key.as_ref().map(key_id)
+    }
+
+    /// Whether the holder's event key signed `message`. Strict: exactly one signature fits.
+    pub fn has_signed(&self, message: &[u8], signature: &[u8]) -> bool {
+        let signature = Signature::from_slice(signature);
+        self.event_key
+            .zip(signature.ok())
+            .is_some_and(|(key, signature)| key.verify_strict(message, &signature).is_ok())
     }
 
     /// Whether it is good at `time`.

@@ -17,6 +17,11 @@ pub fn key_id(key: &VerifyingKey) -> KeyId {
     KeyId(id)
 }
 
+/// Whether `hash` is SHA-256 over `bytes`.
+pub fn is_hash_of(hash: &[u8], bytes: &[u8]) -> bool {
+    Sha256::digest(bytes)[..] == *hash
+}
+
 impl fmt::Display for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&hex::encode(self.0))

@@ -12,7 +12,7 @@ mod spiffe;
 
 pub use authority::CaCertificate;
 pub use certified::{Certified, EVENT_KEY_URI};
-pub use key::{KeyId, key_id};
+pub use key::{KeyId, is_hash_of, key_id};
 pub use kind::Kind;
 pub use spiffe::{NO_REGION, SpiffeId, chain_name};
 

@@ -59,6 +59,19 @@ impl KeyMaterial {
         Ok(Self { tls, event })
     }
 
+    /// Keys from the content of PEM files.
+    ///
+    /// # Errors
+    /// One is no key of its kind.
+    pub fn from_pem(tls: &str, event: Option<&str>) -> Result<Self, Error> {
+        let tls = KeyPair::from_pkcs8_pem_and_sign_algo(tls, &PKCS_ECDSA_P256_SHA256)
+            .map_err(|_| Error::Keys("the TLS key is no ECDSA P-256 key".to_owned()))?;
+        let read = |pem| SigningKey::from_pkcs8_pem(pem);
+        let event =
+            event.map(read).transpose().map_err(|_| Error::Keys("the event key is no Ed25519 key".to_owned()))?;
+        Ok(Self { tls, event })
+    }
+
     /// The public event key.
     pub fn event_key(&self) -> Option<VerifyingKey> {
         self.event.as_ref().map(SigningKey::verifying_key)

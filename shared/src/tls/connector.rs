@@ -11,14 +11,14 @@ use std::{
 
 use http::{Uri, uri::Scheme};
 use hyper_util::rt::TokioIo;
-use rustls::{CertificateError, ClientConfig, OtherError};
+use rustls::{CertificateError, OtherError};
 use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tonic::transport::{Channel, Endpoint};
 use tower::Service;
 
-use super::{Error, PeerInfo, PeerStream, listener::prepare};
+use super::{ClientTls, Error, PeerInfo, PeerStream, listener::prepare};
 
 /// Time for name look-up, TCP and TLS together. 5 s: as long as the other side gives the handshake.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -44,13 +44,13 @@ impl PeerHandle {
 /// Dials nodes. Clones share the [`PeerHandle`]; use one connector per peer.
 #[derive(Clone)]
 pub struct Connector {
-    tls: Option<Arc<ClientConfig>>,
+    tls: Option<ClientTls>,
     peer: PeerHandle,
 }
 
 impl Connector {
     /// Dials by mutual TLS with the rules of [`super::client_config`].
-    pub fn tls(config: Arc<ClientConfig>) -> Self {
+    pub fn tls(config: ClientTls) -> Self {
         Self { tls: Some(config), peer: PeerHandle::default() }
     }
 
@@ -127,10 +127,10 @@ impl Connector {
             // The name may resolve to anything.
             None if !address.ip().is_loopback() => return Err(bad("plain text is for loopback only")),
             None => PeerStream::plain(socket, address, None),
-            Some(config) => {
+            Some(ClientTls { config, trust }) => {
                 let name = ServerName::IpAddress(address.ip().into());
                 let stream = TlsConnector::from(config).connect(name, socket).await.map_err(explained)?;
-                PeerStream::tls(stream.into(), address, None).map_err(io::Error::other)?
+                PeerStream::tls(stream.into(), address, &trust, None).map_err(io::Error::other)?
             }
         };
         self.peer.set(peer.info().clone());

@@ -10,7 +10,6 @@ use std::{
     time::Duration,
 };
 
-use rustls::ServerConfig;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -21,7 +20,7 @@ use tokio_stream::Stream;
 use tracing::{debug, warn};
 
 use super::{
-    PeerStream,
+    PeerStream, ServerTls,
     slots::{Slot, Slots},
 };
 
@@ -74,7 +73,7 @@ impl Default for Limits {
 #[derive(Clone)]
 pub enum Security {
     /// Mutual TLS with the rules of [`super::server_config`].
-    Tls(Arc<ServerConfig>),
+    Tls(ServerTls),
     /// Plain text, for `--insecure`. Only on loopback.
     Plain,
 }
@@ -192,9 +191,9 @@ async fn shake_hands(
     prepare(&socket)?;
     match security {
         Security::Plain => Ok(PeerStream::plain(socket, address, Some(slot))),
-        Security::Tls(config) => {
+        Security::Tls(ServerTls { config, trust }) => {
             let stream = TlsAcceptor::from(config).accept(socket).await?;
-            Ok(PeerStream::tls(stream.into(), address, Some(slot))?)
+            Ok(PeerStream::tls(stream.into(), address, &trust, Some(slot))?)
         }
     }
 }

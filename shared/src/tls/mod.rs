@@ -1,23 +1,28 @@
 //! Connections between nodes, and from gateways and operators to nodes: mutual TLS 1.3 and nothing else. Both sides show
 //! a certificate of the chain's authority, and both check the SPIFFE id in it; host names prove nothing here.
 //!
-//! [`Credentials`] are the own files, [`server_config`] and [`client_config`] the rules, [`listen`] takes connections in,
-//! [`Connector`] makes them. Either end yields a [`PeerInfo`]: who is there, and a handle to cut the connection.
+//! [`Credentials`] are the own files, [`Trust`] what of them and of others may change while connections are open,
+//! [`server_config`] and [`client_config`] the rules, [`listen`] takes connections in, [`Connector`] makes them. Either end
+//! yields a [`PeerInfo`]: who is there, and a handle to cut the connection.
 
 mod config;
 mod connector;
 mod credentials;
 mod listener;
+mod renewal;
 mod slots;
 mod stream;
+mod trust;
 mod verify;
 
-pub use config::{client_config, server_config};
+pub use config::{ClientTls, ServerTls, client_config, server_config};
 pub use connector::{CONNECT_TIMEOUT, Connector, PeerHandle};
 pub use credentials::{Credentials, TlsFiles};
 pub use listener::{Incoming, Limits, Security, listen, listen_with};
+pub use renewal::{keep_renewed, warning};
 pub use slots::{Slot, Slots};
 pub use stream::{PeerInfo, PeerStream};
+pub use trust::{Refusal, Trust};
 pub use verify::Expect;
 
 use std::{io, path::PathBuf};
@@ -49,6 +54,12 @@ pub enum Error {
     /// The key and certificate don't fit, or TLS can't be set up.
     #[error("TLS: {0}")]
     Tls(#[from] rustls::Error),
+    /// The other end is of the chain and refused all the same.
+    #[error("{0}")]
+    Refused(String),
+    /// The new certificate is not one for the same holder.
+    #[error("the certificate is not renewed: {0}")]
+    Renewal(String),
     /// The address of a peer is not of the form `https://host:port`, or plain text is not allowed there.
     #[error("address \"{url}\": {problem}")]
     Address {

@@ -13,14 +13,18 @@ use chrono::Utc;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
+    sync::OwnedSemaphorePermit,
     time::Sleep,
 };
 use tokio_rustls::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::server::Connected;
 
-use super::{Error, slots::Slot};
+use super::{Error, Trust, slots::Slot, trust::Entered};
 use crate::identity::Certified;
+
+/// How long a refused caller may listen to why: time for one question and its answer on a bad line.
+const TOLD_FOR: Duration = Duration::from_secs(3);
 
 /// Who is at the other end of a connection.
 #[derive(Clone, Debug)]
@@ -43,6 +47,9 @@ pub struct PeerStream {
     /// How long the other end may take for its first words, until it has said them.
     awaited: Option<Awaited>,
     _slot: Option<Slot>,
+    /// Room among those who are told why they are refused.
+    told: Option<OwnedSemaphorePermit>,
+    _entered: Option<Entered>,
 }
 
 /// The first words of a connection: a server's own timers run only after them.
@@ -61,19 +68,36 @@ enum Io {
 
 impl PeerStream {
     pub(super) fn plain(io: TcpStream, address: SocketAddr, slot: Option<Slot>) -> Self {
-        Self::new(Io::Plain(io), PeerInfo { certified: None, address, cut: CancellationToken::new() }, slot)
+        Self::new(Io::Plain(io), PeerInfo { certified: None, address, cut: CancellationToken::new() }, slot, None)
     }
 
-    /// Takes over a stream whose handshake is done.
-    pub(super) fn tls(io: TlsStream<TcpStream>, address: SocketAddr, slot: Option<Slot>) -> Result<Self, Error> {
+    /// Takes over a stream whose handshake is done. It is cut when the other end comes to be refused; a caller that is
+    /// refused already and is to be told why has a moment for it.
+    pub(super) fn tls(
+        io: TlsStream<TcpStream>,
+        address: SocketAddr,
+        trust: &Trust,
+        slot: Option<Slot>,
+    ) -> Result<Self, Error> {
         let certificates = io.get_ref().1.peer_certificates().unwrap_or_default();
         let certificate = certificates.first().ok_or(rustls::Error::NoCertificatesPresented)?;
-        let certified = Some(Arc::new(Certified::parse(certificate)?));
-        let info = PeerInfo { certified, address, cut: CancellationToken::new() };
-        Ok(Self::new(Io::Tls(Box::new(io)), info, slot))
+        let certified = Arc::new(Certified::parse(certificate)?);
+        let (holder, is_inbound) = (certified.id.uuid, slot.is_some());
+        let info = PeerInfo { certified: Some(certified), address, cut: CancellationToken::new() };
+        // First entered, then looked up: whoever is refused in between is found by one of the two.
+        let entered = trust.enter(holder, info.cut.clone());
+        let mut stream = Self::new(Io::Tls(Box::new(io)), info, slot, Some(entered));
+        if let Some(refusal) = trust.refusal(holder) {
+            stream.told = trust.tell().filter(|_| refusal.is_told && is_inbound);
+            if stream.told.is_none() {
+                return Err(Error::Refused(refusal.why));
+            }
+            stream.end = Box::pin(tokio::time::sleep(TOLD_FOR));
+        }
+        Ok(stream)
     }
 
-    fn new(io: Io, info: PeerInfo, slot: Option<Slot>) -> Self {
+    fn new(io: Io, info: PeerInfo, slot: Option<Slot>, entered: Option<Entered>) -> Self {
         let cut = info.cut.clone().cancelled_owned();
         let end: Pin<Box<dyn Future<Output = ()> + Send>> = match &info.certified {
             None => Box::pin(cut),
@@ -87,7 +111,7 @@ impl PeerStream {
                 })
             }
         };
-        Self { io, info, end, ended: false, awaited: None, _slot: slot }
+        Self { io, info, end, ended: false, awaited: None, _slot: slot, told: None, _entered: entered }
     }
 
     /// Ends the connection when the other end has not said its first words within this time.

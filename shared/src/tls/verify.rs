@@ -13,7 +13,8 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use uuid::Uuid;
 use webpki::KeyUsage;
 
-use crate::identity::{CaCertificate, Certified, Error};
+use super::Trust;
+use crate::identity::{Certified, Error};
 
 /// Whom one dials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +28,7 @@ pub enum Expect {
 /// Checks the other side's certificate, as server or as client.
 #[derive(Debug)]
 pub(super) struct Verifier {
-    ca: Arc<CaCertificate>,
+    trust: Trust,
     provider: Arc<CryptoProvider>,
     /// Whom a client expects; a server takes every caller of the chain.
     expect: Option<Expect>,
@@ -35,13 +36,22 @@ pub(super) struct Verifier {
 }
 
 impl Verifier {
-    pub(super) fn new(ca: Arc<CaCertificate>, provider: Arc<CryptoProvider>, expect: Option<Expect>) -> Self {
-        Self { ca, provider, expect, hints: Vec::new() }
+    pub(super) fn new(trust: Trust, provider: Arc<CryptoProvider>, expect: Option<Expect>) -> Self {
+        Self { trust, provider, expect, hints: Vec::new() }
     }
 
     fn check(&self, der: &CertificateDer<'_>, now: UnixTime, usage: KeyUsage) -> Result<(), rustls::Error> {
-        self.ca.check(der, now, usage).map_err(refusal)?;
-        let certified = Certified::parse(der).and_then(|c| c.of_chain(self.ca.chain())).map_err(refusal)?;
+        let ca = self.trust.ca();
+        ca.check(der, now, usage).map_err(refusal)?;
+        let certified = Certified::parse(der).and_then(|c| c.of_chain(ca.chain())).map_err(refusal)?;
+        if let Some(refused) = self.trust.refusal(certified.id.uuid) {
+            match self.expect {
+                // The alert says so to the caller, unless it is let in for a moment to see the proof.
+                None if !refused.is_told => return Err(CertificateError::Revoked.into()),
+                None => {}
+                Some(_) => return Err(other(NotTrusted(certified.id.to_string(), refused.why))),
+            }
+        }
         let expected = match self.expect {
             None => true,
             Some(Expect::AnyNode) => certified.id.is_node(),
@@ -64,6 +74,11 @@ impl Verifier {
 #[derive(Debug, thiserror::Error)]
 #[error("{0} answered, which is not the node expected there")]
 struct Unexpected(String);
+
+/// The peer is of the chain, and must not be linked to.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} answered, but is refused: {1}")]
+struct NotTrusted(String, String);
 
 fn refusal(error: Error) -> rustls::Error {
     match error {

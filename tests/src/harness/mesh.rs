@@ -7,8 +7,8 @@ use std::{
 };
 
 use codepop_proto::nodes::{
-    Conflict, GetDigestRequest, GetHealthRequest, GetHealthResponse, GetStatusRequest, GetStatusResponse, ListConflictsRequest, Peer,
-    nodes_service_client::NodesServiceClient,
+    Conflict, GetDigestRequest, GetHealthRequest, GetHealthResponse, GetStatusRequest, GetStatusResponse,
+    ListConflictsRequest, Peer, nodes_service_client::NodesServiceClient,
 };
 use codepop_shared::identity::Kind;
 use tempfile::TempDir;

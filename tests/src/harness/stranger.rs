@@ -148,6 +148,8 @@ impl Stranger {
             region: self.id.region.clone(),
             protocol: 1,
             announcement: Some(self.announcement.clone()),
+            instance: Vec::new(),
+            revocations_known: Vec::new(),
         }
     }
 
@@ -161,7 +163,7 @@ impl Stranger {
         let mut client = self.client(mesh, node).await;
         client.register(self.introduction()).await.unwrap();
         let (beats, queue) = mpsc::channel(QUEUE);
-        beats.send(LinkRequest { heartbeat: Some(Heartbeat { number: 1, echo: 0, has_hub: false }) }).await.unwrap();
+        beats.send(LinkRequest { heartbeat: Some(Heartbeat { number: 1, ..Heartbeat::default() }) }).await.unwrap();
         let mut heard = client.link(ReceiverStream::new(queue)).await.unwrap().into_inner();
         let beating = tokio::spawn(async move {
             let mut every = tokio::time::interval(BEAT_EVERY);
@@ -174,7 +176,7 @@ impl Stranger {
                         _ => return,
                     },
                 }
-                let heartbeat = Some(Heartbeat { number, echo, has_hub: false });
+                let heartbeat = Some(Heartbeat { number, echo, ..Heartbeat::default() });
                 if beats.send(LinkRequest { heartbeat }).await.is_err() {
                     return;
                 }

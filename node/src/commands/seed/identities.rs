@@ -8,6 +8,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use chrono::{SubsecRound as _, Utc};
 use codepop_shared::{
+    authority::CERTIFICATE_VALID,
     files::write_new,
     request::{self, REQUEST_FILE},
 };
@@ -116,7 +117,8 @@ fn settings(node: &Node, all: &[(Node, u16)]) -> NodeSettings {
 
 fn certify(pki: &Path, dir: &Path, number: Option<u32>) -> Result<()> {
     let request = dir.join(REQUEST_FILE);
-    let order = Issue { request, dir: pki.to_owned(), hosts: Vec::new(), number, replaces: None, out: None };
+    let (dir, valid) = (pki.to_owned(), CERTIFICATE_VALID);
+    let order = Issue { request, dir, hosts: Vec::new(), valid, number, replaces: None, out: None };
     authority::issue(&order, Utc::now())?;
     Ok(())
 }

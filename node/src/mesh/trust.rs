@@ -1,0 +1,110 @@
+//! Keeps connections in step with the registry: whose certificate is revoked, or whose number is another's, is cut off
+//! and gets no new connection. When it is this node itself, it takes no writes any more.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
+
+use codepop_shared::tls::{Refusal, Trust};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::{
+    registry,
+    revocations::{self, Revoked},
+};
+use crate::storage::{self, Db, Tx};
+
+/// Pause before the rows are read again after the database failed. Short: the promise is 5 s.
+const READ_AGAIN: Duration = Duration::from_secs(1);
+
+/// Refuses from now on whom the registry says.
+///
+/// # Errors
+/// The rows can't be read.
+pub async fn refresh(db: &Db, trust: &Trust) -> Result<(), storage::Error> {
+    let mut refused = db.read(|tx| Box::pin(refused(tx))).await?;
+    if let Some(own) = refused.remove(&db.author().id.uuid)
+        && db.fenced().is_none()
+    {
+        tracing::error!("{}", own.why);
+        db.fence(format!("{} This node takes no writes any more.", own.why));
+    }
+    for (holder, refusal) in refused.iter().filter(|(holder, _)| trust.refusal(**holder).is_none()) {
+        tracing::warn!(peer.id = %holder, why = refusal.why, "refused from now on");
+    }
+    let cut = trust.refuse(refused);
+    if cut > 0 {
+        tracing::info!(connections = cut, "connections were cut");
+    }
+    Ok(())
+}
+
+/// Does so at every change of the registry, until stopped.
+pub async fn keep(db: Db, trust: Trust, stop: CancellationToken) {
+    let mut changes = db.registry_changes();
+    loop {
+        changes.borrow_and_update();
+        if let Err(error) = refresh(&db, &trust).await {
+            tracing::error!(error = %error, "whom to refuse could not be read; trying again");
+            tokio::time::sleep(READ_AGAIN).await;
+            changes.mark_changed();
+        }
+        if stop.run_until_cancelled(changes.changed()).await.is_none_or(|changed| changed.is_err()) {
+            return;
+        }
+    }
+}
+
+/// Who is refused, this node itself included, and why.
+async fn refused(tx: &mut Tx) -> Result<HashMap<Uuid, Refusal>, storage::Error> {
+    let revoked = revocations::all(tx).await?;
+    let in_force = revoked.iter().filter(|row| row.is_in_force());
+    let mut refused: HashMap<Uuid, Refusal> = in_force.map(|row| (row.holder(), for_revocation(row))).collect();
+    let numbers = registry::numbers(tx).await?;
+    let trusted = numbers.into_iter().filter(|(holder, _)| !refused.contains_key(holder)).collect();
+    refused.extend(duplicates(trusted));
+    Ok(refused)
+}
+
+fn for_revocation(row: &Revoked) -> Refusal {
+    let (holder, day) = (row.holder(), row.at().wall().format("%Y-%m-%d %H:%M UTC"));
+    let why = format!("The certificate of {holder} was revoked by an operator at {day}; reason: {}.", row.reason());
+    // Gateways and operators do not know the mesh's RPCs; TLS tells them in one word.
+    Refusal { why, is_told: row.is_node() }
+}
+
+/// Of nodes with one number the one with the lowest UUID stays: UUIDs begin with the time at which they were made.
+fn duplicates(numbers: Vec<(Uuid, u32)>) -> HashMap<Uuid, Refusal> {
+    let mut by_number: BTreeMap<u32, Vec<Uuid>> = BTreeMap::new();
+    for (holder, number) in numbers {
+        by_number.entry(number).or_default().push(holder);
+    }
+    let mut refused = HashMap::new();
+    for (number, mut holders) in by_number {
+        holders.sort_unstable();
+        for other in holders.iter().skip(1) {
+            let why = format!(
+                "Number {number} is that of {}: the authority gave it twice, or its folder was copied. {other} needs \
+                 another one; revoke one of the two (pki revoke).",
+                holders[0]
+            );
+            refused.insert(*other, Refusal { why, is_told: true });
+        }
+    }
+    refused
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_node_that_was_made_first_keeps_its_number() {
+        let [a, b, c] = [1, 2, 3].map(Uuid::from_u128);
+        let refused = duplicates(vec![(b, 1_000), (c, 1_001), (a, 1_000)]);
+        assert_eq!(refused.keys().collect::<Vec<_>>(), [&b]);
+        assert!(refused[&b].why.contains(&a.to_string()));
+    }
+}
