@@ -282,7 +282,7 @@ impl Session {
         let lacking = self.heads.iter().filter(|(key, _)| goes(key)).filter_map(|(key, (stream, head))| {
             let until = if self.push || self.owed.contains(key) { *head } else { (*head).min(self.wanted.get(key)) };
             let after = self.sent.get(key);
-            (after < until && is_announced(key)).then_some((key, *stream, after, until - after))
+            (after < until && is_announced(key)).then(|| (key, *stream, after, until - after))
         });
         let (key, stream, after, _) = lacking.min_by_key(|(key, _, _, lacking)| (&key.1, *lacking))?;
         Some(Next { stream, key: key.clone(), after, limit: room.min(BATCH_EVENTS_MAX) })
