@@ -3,7 +3,7 @@
 
 use std::{fs, path::Path, process::Command, time::Duration};
 
-use codepop_proto::catalog::{CreateDrinkRequest, ListDrinksRequest, catalog_service_client::CatalogServiceClient};
+use codepop_proto::catalog::{ListDrinksRequest, catalog_service_client::CatalogServiceClient};
 use codepop_shared::{Code, Failure};
 use codepop_tests::{
     chaos::{Dice, Writers, held_by_all},
@@ -19,18 +19,6 @@ const RECOVERED: Duration = Duration::from_secs(20);
 /// Bytes that files of a node with a full disk may have: less than its database has, more than its log.
 const FILES_MAX: u64 = 256 * 1_024;
 
-async fn make_drink(mesh: &Mesh, node: usize, name: &str) -> Result<i64, Status> {
-    let drink = CreateDrinkRequest {
-        name: name.to_owned(),
-        soda_used: vec!["Sprite".to_owned()],
-        price: Some(3.5),
-        user_created: Some(true),
-        ..CreateDrinkRequest::default()
-    };
-    let made = CatalogServiceClient::new(mesh.channel(node).await).create_drink(drink).await?;
-    Ok(made.into_inner().drink.unwrap().drink_id)
-}
-
 async fn reads(mesh: &Mesh, node: usize) -> Result<(), Status> {
     CatalogServiceClient::new(mesh.channel(node).await).list_drinks(ListDrinksRequest::default()).await.map(drop)
 }
@@ -42,7 +30,7 @@ fn code(status: &Status) -> Code {
 /// The node is well again and takes writes.
 async fn recovered(mesh: &Mesh, node: usize, name: &str) -> i64 {
     eventually(RECOVERED, "the node takes writes again", async || {
-        let made = make_drink(mesh, node, name).await.map_err(|status| status.to_string())?;
+        let made = mesh.try_make_drink(node, name).await.map_err(|status| status.to_string())?;
         let health = mesh.health(node).await;
         check(health.status == "healthy", || format!("{health:?}"))?;
         Ok(made)
@@ -66,12 +54,12 @@ async fn a_full_disk_refuses_writes_and_loses_none() {
     mesh.start(0).await;
     mesh.start(1).await;
     mesh.settled().await;
-    let mut made = vec![make_drink(&mesh, 1, "before").await.unwrap()];
+    let mut made = vec![mesh.try_make_drink(1, "before").await.unwrap()];
     let (pid, dir) = (mesh.nodes[1].program().pid(), mesh.nodes[1].dir.clone());
     assert!(size(&dir.with_extension("log")) < FILES_MAX / 2 && size(&dir.join("node.db-wal")) > FILES_MAX);
     limit_files(pid, &FILES_MAX.to_string());
     for number in 0..3 {
-        let refused = make_drink(&mesh, 1, &format!("full{number}")).await.unwrap_err();
+        let refused = mesh.try_make_drink(1, &format!("full{number}")).await.unwrap_err();
         assert_eq!(code(&refused), Code::StorageUnavailable, "{refused}");
     }
     reads(&mesh, 1).await.unwrap();
@@ -92,11 +80,11 @@ async fn a_full_disk_refuses_writes_and_loses_none() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_that_another_program_locks_refuses_writes_until_it_is_let_go() {
     let mut mesh = Builder::with(1).start().await;
-    let mut made = vec![make_drink(&mesh, 1, "before").await.unwrap()];
+    let mut made = vec![mesh.try_make_drink(1, "before").await.unwrap()];
     let file = mesh.nodes[1].dir.join("node.db");
     let mut foreign = SqliteConnection::establish(file.to_str().unwrap()).unwrap();
     foreign.batch_execute("PRAGMA busy_timeout = 5000; BEGIN IMMEDIATE").unwrap();
-    let refused = make_drink(&mesh, 1, "locked").await.unwrap_err();
+    let refused = mesh.try_make_drink(1, "locked").await.unwrap_err();
     assert_eq!(code(&refused), Code::StorageUnavailable, "{refused}");
     reads(&mesh, 1).await.unwrap();
     let health = mesh.health(1).await;
@@ -139,10 +127,10 @@ async fn a_postgres_server_that_is_away_for_a_while_is_found_again() {
     mesh.start(0).await;
     mesh.start(1).await;
     mesh.settled().await;
-    let mut made = vec![make_drink(&mesh, 1, "before").await.unwrap()];
+    let mut made = vec![mesh.try_make_drink(1, "before").await.unwrap()];
     server.set(Fault::Cut);
     for number in 0..2 {
-        let refused = make_drink(&mesh, 1, &format!("away{number}")).await.unwrap_err();
+        let refused = mesh.try_make_drink(1, &format!("away{number}")).await.unwrap_err();
         assert_eq!(code(&refused), Code::StorageUnavailable, "{refused}");
     }
     let health = mesh.health(1).await;

@@ -15,15 +15,9 @@ const REARRANGED: Duration = Duration::from_secs(20);
 
 /// Two hubs (0, 1) of two regions, and three stores (2, 3, 4) of the first.
 async fn two_hubs() -> Mesh {
-    let hub = |name: &str, region, place, seeds| Spec {
-        name: name.to_owned(),
-        kind: "SUPPLY_HUB",
-        region,
-        place,
-        seeds,
-    };
-    let mut specs =
-        vec![hub("hub-c", "C", (41.74, -111.83), vec![]), hub("hub-d", "D", (43.61, -116.2), vec![0])];
+    let hub =
+        |name: &str, region, place, seeds| Spec { name: name.to_owned(), kind: "SUPPLY_HUB", region, place, seeds };
+    let mut specs = vec![hub("hub-c", "C", (41.74, -111.83), vec![]), hub("hub-d", "D", (43.61, -116.2), vec![0])];
     specs.extend((2..5).map(|number| store(number, vec![0, 1])));
     Builder::of(specs).start().await
 }

@@ -48,6 +48,7 @@ mod objects;
 mod once;
 mod power_cuts;
 mod regions;
+mod repair;
 mod replication;
 mod roles;
 mod schedule;

@@ -30,7 +30,8 @@ async fn what_a_newer_version_says_is_kept_verbatim_and_the_stream_goes_on() {
     let mut mesh = Mesh::with(2).await;
     let mut newer = Stranger::store(&mesh, "newer", "C");
     let customer = number::compose(1, newer.id.number).unwrap();
-    let registered = UserRegistered { user: customer, username: "early".to_owned(), created_at_us: 1, ..Default::default() };
+    let registered =
+        UserRegistered { user: customer, username: "early".to_owned(), created_at_us: 1, ..Default::default() };
     let mut with_fields = Saying::of(&registered, customer);
     prost::encoding::string::encode(UNKNOWN_FIELD, &"loyalty: gold".to_owned(), &mut with_fields.message);
     with_fields.unknown_field = true;

@@ -152,10 +152,11 @@ impl Change<'_> {
 
 /// Two accounts of one name are for people to look at; both go on working.
 async fn note_collision(tx: &mut Tx, row: &store::User, stamp: &Stamp) -> Result<(), Error> {
-    let Some(owner) = store::name_owner(tx, &row.name_key).await?.filter(|owner| *owner != row.id) else {
-        return Ok(());
-    };
-    let detail = format!("users {owner} and {} claim the same name; the claim of {owner} is the earlier one", row.id);
+    let Some(owner) = store::name_owner(tx, &row.name_key).await? else { return Ok(()) };
+    // Which of the two came last is chance: whoever did, every node tells of it.
+    let other = if owner == row.id { store::rival(tx, &row.name_key, owner).await? } else { Some(row.id) };
+    let Some(other) = other else { return Ok(()) };
+    let detail = format!("users {owner} and {other} claim the same name; the claim of {owner} is the earlier one");
     conflicts::note(tx, "name_collision", detail, Some((stamp.stream, stamp.seq))).await?;
     Ok(())
 }

@@ -137,6 +137,19 @@ pub(super) async fn name_owner(tx: &mut Tx, key: &[u8]) -> Result<Option<i64>, E
         .optional())?)
 }
 
+/// Who else claims a name, the earliest first.
+pub(super) async fn rival(tx: &mut Tx, key: &[u8], user: i64) -> Result<Option<i64>, Error> {
+    Ok(on!(tx, conn => users::table
+        .filter(users::name_key.eq(key))
+        .filter(users::id.ne(user))
+        .filter(users::deleted.eq(true).or(users::created_at.ne(unregistered())))
+        .order((users::name_hlc, users::name_origin, users::id))
+        .select(users::id)
+        .first(conn)
+        .await
+        .optional())?)
+}
+
 /// Whether anybody but `user` has ever claimed the name and not given it up.
 pub(super) async fn is_claimed_by_others(tx: &mut Tx, key: &NameKey, user: i64) -> Result<bool, Error> {
     let other: Option<i64> = on!(tx, conn => users::table

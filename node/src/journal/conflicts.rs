@@ -103,14 +103,19 @@ pub fn meaning(kind: &str) -> (&'static str, &'static str) {
 
 /// Notes something that people should look at. What is noted already, word for word, is not noted twice.
 pub async fn note(tx: &mut Tx, kind: &str, detail: String, event: Option<(i64, i64)>) -> Result<(), Error> {
-    let known: Option<Id> = on!(tx, conn => conflicts::table
-        .filter(conflicts::kind.eq(kind))
-        .filter(conflicts::detail.eq(&detail))
-        .filter(conflicts::dismissed_at.is_null())
-        .select(conflicts::id)
-        .first(conn)
-        .await
-        .optional())?;
+    let open = || {
+        let of_kind = conflicts::table.filter(conflicts::kind.eq(kind)).filter(conflicts::detail.eq(&detail));
+        of_kind.filter(conflicts::dismissed_at.is_null()).select(conflicts::id)
+    };
+    let known: Option<Id> = match event {
+        None => on!(tx, conn => open().first(conn).await.optional())?,
+        Some((stream, seq)) => on!(tx, conn => open()
+            .filter(conflicts::stream.eq(stream))
+            .filter(conflicts::seq.eq(seq))
+            .first(conn)
+            .await
+            .optional())?,
+    };
     if let Some(known) = known {
         let now = Time(tx.clock.wall());
         on!(tx, conn => diesel::update(conflicts::table.find(known))

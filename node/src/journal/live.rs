@@ -181,6 +181,15 @@ pub async fn after(tx: &mut Tx, after: (i64, i64), limit: usize) -> Result<Vec<S
     Ok(page.into_iter().map(|(stream, seq, bytes)| Stored { stream, seq, event: bytes.into() }).collect())
 }
 
+/// All live events, by stream and seq.
+///
+/// # Errors
+/// The database failed.
+pub async fn all(tx: &mut Tx) -> Result<std::collections::BTreeSet<(i64, i64)>, Error> {
+    let live: Vec<(i64, i64)> = on!(tx, conn => events::table.filter(events::live.gt(0)).select((events::stream, events::seq)).load(conn).await)?;
+    Ok(live.into_iter().collect())
+}
+
 /// Which events wait in quarantine, by stream and seq.
 ///
 /// # Errors

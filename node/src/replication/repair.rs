@@ -9,7 +9,7 @@ use std::{
 };
 
 use codepop_proto::mesh::{
-    CompareStateRequest, CompareStateResponse, FetchLiveRequest, ListLiveRequest,
+    CompareStateRequest, CompareStateResponse, FetchLiveRequest, ListLiveRequest, LiveStream,
     mesh_service_client::MeshServiceClient,
 };
 use codepop_shared::identity::SpiffeId;
@@ -104,6 +104,8 @@ struct Report {
     restored: usize,
     /// Events that were merged again.
     merged: usize,
+    /// Rows that no event speaks of and that were dropped.
+    dropped: usize,
     /// Own events whose bytes are damaged and that nobody brought.
     damaged: usize,
     /// Whether the states were equal afterwards.
@@ -217,10 +219,9 @@ impl Repairer {
                 }
                 let me = tx.author.id.uuid;
                 let all = registry::all(tx).await?;
-                let others = all.iter().map(registry::Known::id).filter(|id| id.uuid != me && reaches.reaches(id));
-                let is_second = bringers.iter().any(|bringer| *bringer != peer);
+                let mut others = all.iter().map(registry::Known::id).filter(|id| id.uuid != me && reaches.reaches(id));
                 // Where there is no third node, nobody else can be asked.
-                Ok(is_second || others.count() <= 1)
+                Ok(!bringers.contains(&peer) || others.all(|id| bringers.contains(&id.uuid)))
             })
         });
         let name = audience.to_string();
@@ -259,8 +260,15 @@ impl Repairer {
             report.equal = true;
             return Ok(Outcome::Mended(report));
         }
-        let ids = ours.streams.iter().map(|(_, stream, _)| *stream).collect();
-        (report.merged, report.damaged) = restore::merge_again(&self.db, ids).await?;
+        // Where live events differ and nothing of them was lost here, only those are looked at: the rest is the peer's.
+        let apart = apart_either_way(ours, &theirs);
+        let is_live_alike = apart.is_empty();
+        let of: BTreeSet<i64> = if is_live_alike || report.restored > 0 { all_streams(&all) } else { apart };
+        (report.merged, report.damaged) = restore::merge_again(&self.db, of, is_live_alike).await?;
+        if is_live_alike && !self.is_equal(audience, &said.state).await? {
+            // Rows of all audiences are looked at, so the live events of all are merged again.
+            report.dropped = restore::remake_strays(&self.db, all_streams(&all)).await?.unwrap_or(0);
+        }
         let after = self.states.now().await?;
         let after = after.iter().find(|state| state.audience == *audience);
         report.equal = after.is_some_and(|after| said.state == after.state);
@@ -377,6 +385,20 @@ fn streams_apart(ours: &AudienceState, theirs: &CompareStateResponse) -> Vec<(Uu
     apart
 }
 
+/// Streams here whose live events differ from those there, on whichever side more are.
+fn apart_either_way(ours: &AudienceState, theirs: &CompareStateResponse) -> BTreeSet<i64> {
+    let is_there = |origin: &Uuid, sum: &live::Sum| {
+        let same = |stream: &LiveStream| stream.origin == origin.as_bytes() && stream.hash == sum.hash;
+        theirs.streams.iter().any(same)
+    };
+    let here = ours.streams.iter().filter(|(origin, _, sum)| !is_there(origin, sum)).map(|(_, stream, _)| *stream);
+    here.chain(streams_apart(ours, theirs).into_iter().filter_map(|(_, stream)| stream)).collect()
+}
+
+fn all_streams(all: &[AudienceState]) -> BTreeSet<i64> {
+    all.iter().flat_map(|state| &state.streams).map(|(_, stream, _)| *stream).collect()
+}
+
 /// Nouns whose rows differ.
 fn differing(ours: &AudienceState, theirs: &CompareStateResponse) -> Vec<String> {
     let differs = |part: &&super::apply::Part| {
@@ -402,10 +424,11 @@ fn mended(peer: Uuid, audience: &Audience, report: &Report) -> String {
     };
     format!(
         "{} for {audience} differed from those of node {peer} after the same events: something was lost or damaged here. \
-         {} events were fetched from it, {} merged again. {remains}",
+         {} events were fetched from it, {} merged again, and {} rows dropped that no event speaks of. {remains}",
         what(report),
         report.restored,
-        report.merged
+        report.merged,
+        report.dropped
     )
 }
 

@@ -11,7 +11,7 @@ use super::{
     apply::{apply_guarded, is_never_held},
 };
 use crate::{
-    journal::{Event, State, Stream, entries, live, streams},
+    journal::{Event, State, Stream, clocked, entries, live, streams},
     mesh::registry,
     storage::{self, Db, Tx},
 };
@@ -45,18 +45,21 @@ async fn put_back(tx: &mut Tx, event: &Event, origin: &Certified) -> Result<bool
     let header = &event.header;
     let Some(stream) = streams::find(tx, header.origin, &header.audience).await? else { return Ok(false) };
     // What lies ahead comes by its stream.
-    if header.seq > stream.head || !follows(tx, &stream, event).await? {
+    if header.seq > stream.head {
         return Ok(false);
     }
     let stamp = accept::stamp(stream.id, event);
     let stored = entries::get(tx, stream.id, stamp.seq).await?;
     let standing = live::standing(tx, stream.id, stamp.seq).await?;
     let is_whole = stored.as_ref().is_some_and(|ours| is_whole(ours, origin));
+    if is_whole && stored.as_ref().is_some_and(|ours| ours.header != event.header_bytes) {
+        accept::note_fork(tx, &stream).await?;
+        return Ok(false);
+    }
+    if !follows(tx, &stream, event).await? {
+        return Ok(false);
+    }
     match (stored, standing) {
-        (Some(ours), _) if is_whole && ours.header != event.header_bytes => {
-            accept::note_fork(tx, &stream).await?;
-            return Ok(false);
-        }
         // What waits or is void here is no loss.
         (Some(_), Some((state, _))) if is_whole && state != State::Applied => return Ok(false),
         (Some(_), _) if !is_whole => live::discard(tx, stream.id, stamp.seq).await?,
@@ -109,11 +112,16 @@ fn is_whole(stored: &SignedEvent, origin: &Certified) -> bool {
 }
 
 /// Merges the live events of some streams again: rows that were lost or do not say what their events say become as they
-/// were. Returns how many events were merged and how many are damaged.
+/// were. Returns how many events were merged and how many are damaged. `is_live_alike`: a peer has the same live events, so
+/// where a row takes none of an event's fields it is the row that is wrong, and the event stays live.
 ///
 /// # Errors
 /// The database failed; what was merged before stays so.
-pub async fn merge_again(db: &Db, streams: BTreeSet<i64>) -> Result<(usize, usize), storage::Error> {
+pub async fn merge_again(
+    db: &Db,
+    streams: BTreeSet<i64>,
+    is_live_alike: bool,
+) -> Result<(usize, usize), storage::Error> {
     let (mut merged, mut damaged, mut after) = (0, 0, (i64::MIN, i64::MIN));
     loop {
         let page = db.read(move |tx| Box::pin(live::after(tx, after, STEP))).await?;
@@ -129,19 +137,45 @@ pub async fn merge_again(db: &Db, streams: BTreeSet<i64>) -> Result<(usize, usiz
             .collect();
         merged += whole.len();
         if !whole.is_empty() {
-            db.receive(move |tx| Box::pin(step(tx, whole))).await?;
+            db.receive(move |tx| Box::pin(step(tx, whole, is_live_alike))).await?;
         }
     }
+}
+
+/// Makes rows anew that say they come from events that are not live, and drops those that no event speaks of. Only to be
+/// called when a peer has the same live events: then it is the rows that are wrong. Returns how many were dropped, or
+/// `None` when there are no such rows.
+///
+/// # Errors
+/// The database failed. What is half done is finished by the next call.
+pub async fn remake_strays(db: &Db, streams: BTreeSet<i64>) -> Result<Option<usize>, storage::Error> {
+    let strays = db.receive(|tx| {
+        Box::pin(async move {
+            let (live, all) = (live::all(tx).await?, streams::all(tx).await?);
+            clocked::forget_strays(tx, &live, &all).await
+        })
+    });
+    if strays.await? == 0 {
+        return Ok(None);
+    }
+    merge_again(db, streams, true).await?;
+    let dropped = db.receive(|tx| {
+        Box::pin(async move {
+            tx.signals.journal = true;
+            clocked::drop_strays(tx).await
+        })
+    });
+    dropped.await.map(Some)
 }
 
 /// An event whose signature holds, with its stream's number here and who signed it.
 type Whole = (i64, Event, Arc<Certified>);
 
-async fn step(tx: &mut Tx, events: Vec<Whole>) -> Result<(), storage::Error> {
+async fn step(tx: &mut Tx, events: Vec<Whole>, is_live_alike: bool) -> Result<(), storage::Error> {
     for (stream, event, certified) in &events {
         let stamp = accept::stamp(*stream, event);
         let outcome = apply_guarded(tx, &certified.id, event, &stamp).await?;
-        if outcome.state == State::Applied {
+        if outcome.state == State::Applied && (outcome.live > 0 || outcome.erase || !is_live_alike) {
             entries::settle(tx, *stream, stamp.seq, &outcome).await?;
         }
     }

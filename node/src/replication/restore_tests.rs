@@ -133,13 +133,13 @@ on_both!(whatever_is_lost_or_damaged_is_noticed_and_comes_back, async |node: Nod
         // A changed word of a row only shows beside another node's.
         assert!(looked_at(&node).await.damaged > 0 || matches!(what, Damage::RowChanged), "{what:?}");
         restore(&node.db, &from, said.clone()).await.unwrap();
-        merge_again(&node.db, BTreeSet::from([1])).await.unwrap();
+        merge_again(&node.db, BTreeSet::from([1]), true).await.unwrap();
         assert_eq!(everyone(&node).await, whole, "{what:?}");
         assert_eq!(looked_at(&node).await.findings, [] as [&str; 0], "{what:?}");
     }
     // With nothing wrong nothing changes, however often.
     assert_eq!(restore(&node.db, &from, said).await.unwrap(), 0);
-    assert_eq!(merge_again(&node.db, BTreeSet::from([1])).await.unwrap(), (4, 0));
+    assert_eq!(merge_again(&node.db, BTreeSet::from([1]), true).await.unwrap(), (4, 0));
     assert_eq!(everyone(&node).await, whole);
 });
 
@@ -163,8 +163,6 @@ on_both!(only_what_was_there_comes_in_by_this_door, async |node: Node| {
     let ahead = hub.withdraw(&node, 10);
     assert_eq!(restore(&node.db, &from, vec![ahead]).await.unwrap(), 0);
     // Another event signed for the same place is a fork, whether ours is there or not.
-    let mut forger = hub.clone();
-    forger.author = Arc::clone(&hub.author);
     let forged = forked(&node, &hub, &said);
     assert_eq!(restore(&node.db, &from, vec![forged.clone()]).await.unwrap(), 0);
     let noted = node.db.read(|tx| Box::pin(conflicts::newest(tx, 10))).await.map_err(|e: storage::Error| e).unwrap();
@@ -217,6 +215,38 @@ on_both!(below_the_floor_too, async |node: Node| {
     assert_eq!(restore(&node.db, &from, said).await.unwrap(), 1);
     assert_eq!(everyone(&node).await, whole);
     assert_eq!(looked_at(&node).await.damaged, 0);
+});
+
+on_both!(rows_that_come_from_nowhere_are_made_anew_or_dropped, async |node: Node| {
+    heard(&node).await;
+    let whole = everyone(&node).await;
+    let stray = node.db.receive(|tx| {
+        Box::pin(async move {
+            // One row claims a later event that there never was, another one is about nothing that was ever said.
+            let later =
+                crate::journal::Stamp { hlc: tx.clock.tick(), origin: uuid::Uuid::from_u128(9), stream: 1, seq: 3 };
+            let mut merge = crate::journal::Merge::new(&[], &later)?;
+            merge.takes(1);
+            let (clocks, _) = merge.settle(tx).await?;
+            on!(tx, conn => diesel::update(favorites::table.filter(favorites::drink_id.eq(7)))
+                .set((favorites::clocks.eq(clocks.clone()), favorites::name.eq("Forged")))
+                .execute(conn)
+                .await)?;
+            on!(tx, conn => diesel::update(catalog_drinks::table)
+                .set((catalog_drinks::id.eq(99_i64), catalog_drinks::clocks.eq(vec![7_u8])))
+                .execute(conn)
+                .await)?;
+            Ok::<_, storage::Error>(())
+        })
+    });
+    stray.await.unwrap();
+    merge_again(&node.db, BTreeSet::from([1]), true).await.unwrap();
+    assert_ne!(everyone(&node).await.state, whole.state);
+    assert!(looked_at(&node).await.damaged > 0);
+    assert_eq!(remake_strays(&node.db, BTreeSet::from([1])).await.unwrap(), Some(1));
+    assert_eq!(everyone(&node).await, whole);
+    assert_eq!(remake_strays(&node.db, BTreeSet::from([1])).await.unwrap(), None);
+    assert_eq!(looked_at(&node).await.findings, [] as [&str; 0]);
 });
 
 on_both!(the_state_depends_on_what_is_live_and_on_rows, async |node: Node| {

@@ -94,8 +94,12 @@ fn is_passing(message: &str) -> bool {
 
 /// Messages of SQLite and PostgreSQL for pages that are not what was written.
 pub(super) fn is_damage(message: &str) -> bool {
-    const DAMAGE: &[&str] =
-        &["database disk image is malformed", "file is not a database", "malformed database schema", "invalid page in block"];
+    const DAMAGE: &[&str] = &[
+        "database disk image is malformed",
+        "file is not a database",
+        "malformed database schema",
+        "invalid page in block",
+    ];
     DAMAGE.iter().any(|text| message.contains(text))
 }
 

@@ -201,3 +201,25 @@ on_both!(a_reader_whose_caller_went_away_shows_no_old_state, async |node: Node| 
         assert_eq!(settings(&node.db).await, before + 1);
     }
 });
+
+/// A trigger that runs with the commit ends the server's side of the connection: nobody can know whether it came before or
+/// after the commit, and the next write has a new connection.
+#[tokio::test]
+async fn a_postgres_server_that_goes_away_within_a_commit_leaves_it_in_doubt() {
+    const LAST_WORD: &str = "CREATE TABLE doomed (id INTEGER); \
+        CREATE FUNCTION last_word() RETURNS trigger AS $$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); \
+        RETURN NULL; END $$ LANGUAGE plpgsql; \
+        CREATE CONSTRAINT TRIGGER at_commit AFTER INSERT ON doomed DEFERRABLE INITIALLY DEFERRED \
+        FOR EACH ROW EXECUTE FUNCTION last_word()";
+    let node = Node::postgres().await;
+    let run =
+        async |sql: &'static str| node.db.write(move |tx| Box::pin(async move { tx.conn.batch(sql).await })).await;
+    run(LAST_WORD).await.unwrap();
+    let doubt = run("INSERT INTO doomed VALUES (1)").await.unwrap_err();
+    assert!(matches!(doubt, Error::InDoubt(_)), "{doubt:?}");
+    assert!(node.db.fault().is_some());
+    let failure = codepop_shared::Failure::from(&doubt);
+    assert_eq!(failure.code, codepop_shared::Code::Unavailable, "no word with which a gateway asks another node");
+    run("SELECT 1").await.unwrap();
+    assert!(node.db.fault().is_none());
+}

@@ -53,7 +53,11 @@ fn drink(number: i64) -> UserDrinkSaved {
     saved
 }
 
-async fn open(node: &Node) -> Db {
+/// Opens the database of a node that does not run, in its name.
+///
+/// # Panics
+/// It can't be opened.
+pub async fn open(node: &Node) -> Db {
     // A second run in the same process has installed it already.
     drop(rustls::crypto::ring::default_provider().install_default());
     let author: Author = identity(&node.dir).author();
@@ -66,7 +70,11 @@ fn identity(dir: &Path) -> NodeIdentity {
     NodeIdentity::load(dir, &Expected::default()).unwrap()
 }
 
-async fn say(db: &Db, numbers: std::ops::Range<u64>) {
+/// Says so many guests' drinks, in one transaction.
+///
+/// # Panics
+/// The database fails.
+pub async fn say(db: &Db, numbers: std::ops::Range<u64>) {
     let audience = Audience::Region(db.author().id.region.clone());
     let number = db.author().id.number;
     let said = db.write(move |tx| {

@@ -3,8 +3,10 @@
 
 pub mod boards;
 pub mod envoy;
+pub mod fleet;
 pub mod http;
 pub mod import;
+pub mod jetstream;
 pub mod journal;
 pub mod rest;
 pub mod shop;

@@ -9,8 +9,9 @@ use codepop_tests::{
     bench::{
         boards::{BOARDS, Boards},
         envoy::Envoy,
+        fleet,
         http::{Load, load},
-        import, journal, rest, shop,
+        import, jetstream, journal, rest, shop,
         table::{Spread, row},
         visible::Customers,
     },
@@ -46,7 +47,7 @@ const STOCK: i32 = 100_000;
 const BEHIND: u64 = 100_000;
 
 /// What can be measured on its own.
-const PARTS: &[&str] = &["rest", "doors", "shops", "import", "boards", "ingest", "catchup", "writes"];
+const PARTS: &[&str] = &["rest", "doors", "shops", "import", "boards", "ingest", "catchup", "return", "join", "writes"];
 
 /// The settings of a shop.
 const TIMES: (u64, u64) = (2_000, 6_000);
@@ -85,6 +86,13 @@ async fn main() {
     if is_wanted("catchup") {
         catch_up(Backend::Sqlite).await;
         catch_up(Backend::Postgres).await;
+    }
+    if is_wanted("return") {
+        hub_back(Backend::Sqlite).await;
+        hub_back(Backend::Postgres).await;
+    }
+    if is_wanted("join") {
+        join().await;
     }
     if is_wanted("writes") {
         writes().await;
@@ -224,9 +232,18 @@ async fn ingest(backend: Backend) {
         for _ in 0..RUNS {
             rates.push(journal::ingest(backend, writers, WRITE_TIME).await);
         }
-        let aim = if writers == 64 { "aim: 10,000" } else { "" };
+        let theirs: Vec<f64> = (0..RUNS)
+            .filter_map(|_| jetstream::acknowledged(writers, DOOR_TIME, journal::MESSAGE_BYTES))
+            .collect();
+        let ours = Spread::of(rates);
+        let beside = if theirs.is_empty() {
+            "NATS is not there: see scripts/bench.sh".to_owned()
+        } else {
+            let theirs = Spread::of(theirs);
+            format!("NATS, sync_interval always: {}: {:.1}×", theirs.shown(0), ours.median / theirs.median)
+        };
         let what = format!("durable events/s of {} bytes, {backend:?}, {writers} callers", journal::MESSAGE_BYTES);
-        row(&[&what, &Spread::of(rates).shown(0), aim]);
+        row(&[&what, &ours.shown(0), &beside]);
     }
 }
 
@@ -240,6 +257,26 @@ async fn catch_up(backend: Backend) {
     }
     let what = format!("catch-up, events/s, {BEHIND} behind, {backend:?}");
     row(&[&what, &Spread::of(rates).shown(0), "aim: 50,000"]);
+}
+
+/// A hub that returns to stores which went on without it.
+async fn hub_back(backend: Backend) {
+    let mut took = Vec::new();
+    for _ in 0..RUNS {
+        took.push(fleet::hub_back(backend).await.as_secs_f64());
+    }
+    let what = format!("hub back, {} events waiting at each of 2 stores, until all are equal, s, {backend:?}", fleet::WAITING);
+    row(&[&what, &Spread::of(took).shown(2), "aim: 2; NATS leaf 40"]);
+}
+
+/// A new store at the end of a thin line.
+async fn join() {
+    let mut took = Vec::new();
+    for _ in 0..RUNS {
+        took.push(fleet::first_log_in().await.as_secs_f64());
+    }
+    let what = format!("new store, {} accounts, 1 Mbit/s: first log-in works after, s", fleet::ACCOUNTS);
+    row(&[&what, &Spread::of(took).shown(2), "aim: 5"]);
 }
 
 async fn writes() {

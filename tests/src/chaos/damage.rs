@@ -18,8 +18,12 @@ use crate::harness::{Builder, Digests, Mesh};
 /// The store whose files are damaged.
 const STORE: usize = 1;
 
+/// Drinks in it: enough to fill pages.
+const DRINKS: usize = 60;
+
 /// Time for a started store to be equal to the others, or to notice that it can't be.
-const NOTICED_WITHIN: Duration = Duration::from_secs(8);
+/// Nodes compare their digests every ten seconds at least.
+const NOTICED_WITHIN: Duration = Duration::from_secs(25);
 
 /// Time between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -43,8 +47,8 @@ pub enum Outcome {
     Refused,
     /// The store serves, and says that something is wrong: health, conflict list, or the answer to a question.
     Noticed(String),
-    /// The store serves, has what the others have, and is well.
-    Harmless,
+    /// The store serves, is well, and has what the others have: nothing was hit, or what was hit came back from them.
+    Equal,
     /// The store serves and differs, and does not know it: its digests tell others so.
     Unnoticed,
 }
@@ -61,6 +65,9 @@ pub async fn tries(seed: u64, tries: u32, mut told: impl FnMut(&Damage, &Outcome
             mesh.sign_up(node, &format!("customer{round}of{node}")).await;
         }
     }
+    for drink in 0..DRINKS {
+        mesh.try_make_drink(1 + drink % 2, &format!("drink{drink}")).await.unwrap();
+    }
     mesh.settled().await;
     let expected = mesh.digests(2).await;
     let (dir, [killed, stopped]) =
@@ -71,10 +78,11 @@ pub async fn tries(seed: u64, tries: u32, mut told: impl FnMut(&Damage, &Outcome
     mesh.settled().await;
     mesh.stop(STORE).await;
     copy_files(&dir, &stopped);
-    for _ in 0..tries {
+    for number in 0..tries {
         // A killed store leaves a write-ahead log, a stopped one only the database itself.
         let copy = if dice.one_in(3) { &killed } else { &stopped };
-        let damage = harm(copy, &dir, &mut dice);
+        // The first try is the worst: nothing is left.
+        let damage = if number == 0 { empty(&stopped, &dir) } else { harm(copy, &dir, &mut dice) };
         let outcome = outcome(&mut mesh, &expected).await;
         told(&damage, &outcome);
         for other in [0, 2] {
@@ -86,7 +94,9 @@ pub async fn tries(seed: u64, tries: u32, mut told: impl FnMut(&Damage, &Outcome
 /// The expected digests of the audiences that a node holds: a hub holds more than a store.
 fn subset(expected: &Digests, held: &Digests) -> Digests {
     let mut both = held.clone();
-    both.extend(expected.iter().filter(|(audience, _)| held.contains_key(*audience)).map(|(a, d)| (a.clone(), d.clone())));
+    both.extend(
+        expected.iter().filter(|(audience, _)| held.contains_key(*audience)).map(|(a, d)| (a.clone(), d.clone())),
+    );
     both
 }
 
@@ -101,6 +111,13 @@ fn copy_files(from: &Path, to: &Path) {
             drop(fs::remove_file(to.join(file)));
         }
     }
+}
+
+/// Leaves nothing but an empty file.
+fn empty(stopped: &Path, dir: &Path) -> Damage {
+    copy_files(stopped, dir);
+    fs::write(dir.join(FILES[0]), []).unwrap();
+    Damage::Truncate(FILES[0], 0)
 }
 
 /// Puts the unharmed files back and damages one of them.
@@ -155,5 +172,5 @@ async fn look(mesh: &Mesh, expected: &Digests) -> Result<Outcome, Status> {
     }
     let digests = nodes.get_digest(GetDigestRequest {}).await?.into_inner().digests;
     let held: Digests = digests.into_iter().map(|d| (d.audience, (d.digest, d.rows))).collect();
-    Ok(if held == subset(expected, &held) { Outcome::Harmless } else { Outcome::Unnoticed })
+    Ok(if held == subset(expected, &held) { Outcome::Equal } else { Outcome::Unnoticed })
 }

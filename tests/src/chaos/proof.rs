@@ -20,7 +20,8 @@ const ACCOUNTS: &str = "SELECT CAST(id AS TEXT) || ' ' || username AS word FROM 
 /// It does not.
 pub async fn prove(mesh: &mut Mesh, acknowledged: &Acknowledged) {
     for node in 0..mesh.nodes.len() {
-        let complaints: Vec<String> = mesh.conflicts(node).await.into_iter().map(|c| c.kind + ": " + &c.detail).collect();
+        let complaints: Vec<String> =
+            mesh.conflicts(node).await.into_iter().map(|c| c.kind + ": " + &c.detail).collect();
         assert!(complaints.is_empty(), "node {node} has something to complain about: {complaints:?}");
         assert_eq!(mesh.health(node).await.status, "healthy", "node {node}");
     }

@@ -176,8 +176,10 @@ fn answer<T>(answer: Result<T, Status>) -> Option<T> {
     use tonic::Code::{Aborted, Cancelled, DeadlineExceeded, ResourceExhausted, Unavailable, Unknown};
     answer
         .inspect_err(|status| {
-            let is_passing =
-                matches!(status.code(), Aborted | Cancelled | DeadlineExceeded | ResourceExhausted | Unavailable | Unknown);
+            let is_passing = matches!(
+                status.code(),
+                Aborted | Cancelled | DeadlineExceeded | ResourceExhausted | Unavailable | Unknown
+            );
             assert!(is_passing, "a write was answered {status:?}");
         })
         .ok()

@@ -1,7 +1,10 @@
 //! Customers, spoken for by gRPC: what a gateway would send.
 
-use codepop_proto::accounts::{
-    LogInRequest, LogInResponse, RegisterRequest, RegisterResponse, accounts_service_client::AccountsServiceClient,
+use codepop_proto::{
+    accounts::{
+        LogInRequest, LogInResponse, RegisterRequest, RegisterResponse, accounts_service_client::AccountsServiceClient,
+    },
+    catalog::{CreateDrinkRequest, catalog_service_client::CatalogServiceClient},
 };
 use tonic::Status;
 
@@ -24,6 +27,22 @@ impl Mesh {
         };
         let mut accounts = AccountsServiceClient::new(self.channel(node).await);
         accounts.register(request).await.map(tonic::Response::into_inner)
+    }
+
+    /// Makes a guest's drink at a store, which the store's region gets; its number.
+    ///
+    /// # Errors
+    /// The store refuses.
+    pub async fn try_make_drink(&self, node: usize, name: &str) -> Result<i64, Status> {
+        let drink = CreateDrinkRequest {
+            name: name.to_owned(),
+            soda_used: vec!["Sprite".to_owned()],
+            price: Some(3.5),
+            user_created: Some(true),
+            ..CreateDrinkRequest::default()
+        };
+        let made = CatalogServiceClient::new(self.channel(node).await).create_drink(drink).await?.into_inner();
+        made.drink.map(|drink| drink.drink_id).ok_or_else(|| Status::internal("no drink came back"))
     }
 
     /// Signs a customer up at a node.
