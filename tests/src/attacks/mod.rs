@@ -36,7 +36,8 @@ pub struct Door {
 impl Door {
     /// A node's, for somebody with a certificate of the chain.
     pub fn of_node(address: SocketAddr, credentials: &Credentials, from: Ipv4Addr) -> Self {
-        Self { address, from, tls: Some(client_config(credentials, Expect::AnyNode).unwrap()) }
+        let config = client_config(credentials, Expect::AnyNode).unwrap().config().clone();
+        Self { address, from, tls: Some(config.into()) }
     }
 
     /// A gateway's, which is open to everybody.

@@ -45,7 +45,7 @@ impl Message {
     /// Bytes on the wire.
     pub fn bytes(&self) -> usize {
         let content = match self {
-            Self::Beat(beat) => LinkRequest { heartbeat: Some(*beat) }.encoded_len(),
+            Self::Beat(beat) => LinkRequest { heartbeat: Some(beat.clone()) }.encoded_len(),
             Self::Frame(frame) => {
                 let frame = ReplicationFrame { frame: Some(Frame::clone(frame)) };
                 ReplicateRequest { frame: Some(frame) }.encoded_len()
