@@ -184,7 +184,7 @@ async fn tonic_speaks_through_it_and_a_cut_ends_it() {
     let (reporter, service) = tonic_health::server::health_reporter();
     drop(reporter);
     tokio::spawn(tonic::transport::Server::builder().add_service(service).serve_with_incoming(incoming));
-    let connector = Connector::tls(client_config(&credentials(&authority, Kind::Gateway, 0), Expect::AnyNode).unwrap());
+    let connector = Connector::tls(client_config(credentials(&authority, Kind::Gateway, 0), Expect::AnyNode).unwrap());
     let (channel, peer) = connector.connect(&url).await.unwrap();
     assert_eq!(peer.certified.unwrap().id.uuid, uuid);
     let mut health = tonic_health::pb::health_client::HealthClient::new(channel);

@@ -78,8 +78,16 @@ impl Chain {
     async fn assign(&self, at: usize, token: &str, user: i64, role: Role, store: usize) -> AssignRoleResponse {
         let store_id = Some(self.store(store));
         let asked = AssignRoleRequest { user_id: user, role_type: role.into(), store_id, ..Default::default() };
-        let mut roles = RolesServiceClient::new(self.channels[at].clone());
-        roles.assign_role(by(token, asked)).await.unwrap().into_inner()
+        let roles = RolesServiceClient::new(self.channels[at].clone());
+        // Who has just signed up elsewhere may not be known there yet.
+        eventually(SPREAD, "the role is given", async || {
+            match roles.clone().assign_role(by(token, asked.clone())).await {
+                Ok(given) => Ok(given.into_inner()),
+                Err(status) if status.code() == tonic::Code::NotFound => Err(status.to_string()),
+                Err(status) => panic!("{status}"),
+            }
+        })
+        .await
     }
 
     /// Takes a role away; answers with when it was asked for.

@@ -36,7 +36,11 @@ pub struct Door {
 impl Door {
     /// A node's, for somebody with a certificate of the chain.
     pub fn of_node(address: SocketAddr, credentials: &Credentials, from: Ipv4Addr) -> Self {
-        Self { address, from, tls: Some(Arc::new(client_config(credentials, Expect::AnyNode).unwrap().config().clone())) }
+        Self {
+            address,
+            from,
+            tls: Some(Arc::new(client_config(credentials, Expect::AnyNode).unwrap().config().clone())),
+        }
     }
 
     /// A gateway's, which is open to everybody.

@@ -3,10 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use argon2::{
-    Argon2, PasswordHasher as _,
-    password_hash::SaltString,
-};
+use argon2::{Argon2, PasswordHasher as _, password_hash::SaltString};
 use codepop_node::{
     journal::{Audience, emit},
     storage::{Db, Error},

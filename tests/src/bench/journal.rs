@@ -45,7 +45,7 @@ fn drink(number: i64) -> UserDrinkSaved {
         user_created: true,
         ..Recipe::default()
     };
-    let mut saved = UserDrinkSaved { recipe: Some(recipe), guest: vec![7; 16].into(), ..UserDrinkSaved::default() };
+    let mut saved = UserDrinkSaved { recipe: Some(recipe), guest: vec![7; 16], ..UserDrinkSaved::default() };
     let missing = MESSAGE_BYTES.saturating_sub(saved.encoded_len() + 3);
     if let Some(recipe) = &mut saved.recipe {
         recipe.name = "x".repeat(missing);

@@ -232,9 +232,8 @@ async fn ingest(backend: Backend) {
         for _ in 0..RUNS {
             rates.push(journal::ingest(backend, writers, WRITE_TIME).await);
         }
-        let theirs: Vec<f64> = (0..RUNS)
-            .filter_map(|_| jetstream::acknowledged(writers, DOOR_TIME, journal::MESSAGE_BYTES))
-            .collect();
+        let theirs: Vec<f64> =
+            (0..RUNS).filter_map(|_| jetstream::acknowledged(writers, DOOR_TIME, journal::MESSAGE_BYTES)).collect();
         let ours = Spread::of(rates);
         let beside = if theirs.is_empty() {
             "NATS is not there: see scripts/bench.sh".to_owned()
@@ -265,7 +264,8 @@ async fn hub_back(backend: Backend) {
     for _ in 0..RUNS {
         took.push(fleet::hub_back(backend).await.as_secs_f64());
     }
-    let what = format!("hub back, {} events waiting at each of 2 stores, until all are equal, s, {backend:?}", fleet::WAITING);
+    let what =
+        format!("hub back, {} events waiting at each of 2 stores, until all are equal, s, {backend:?}", fleet::WAITING);
     row(&[&what, &Spread::of(took).shown(2), "aim: 2; NATS leaf 40"]);
 }
 

@@ -26,7 +26,7 @@ pub struct Clock {
 /// A wall time as hybrid logical time, as the node's `Hlc::at`.
 fn hlc_of(wall: i64) -> u64 {
     let micros = wall.max(0).cast_unsigned();
-    (micros / SECOND) << 32 | ((micros % SECOND) << 32) / SECOND
+    ((micros / SECOND) << 32) | (((micros % SECOND) << 32) / SECOND)
 }
 
 /// The true time, which no node knows.

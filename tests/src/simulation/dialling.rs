@@ -1,6 +1,8 @@
 //! Dialling, as `replication/peer.rs` does it: the plan, one keeper a peer, waits between attempts; and what becomes of
 //! the pair's one link.
 
+use std::collections::btree_map::Entry;
+
 use codepop_node::{
     mesh::{
         backoff::{AFTER_FAULT, AFTER_FULL},
@@ -69,8 +71,8 @@ impl World {
             }
         }
         for peer in wanted {
-            if !self.nodes[node].keepers.contains_key(&peer) {
-                self.nodes[node].keepers.insert(peer, Keeper::default());
+            if let Entry::Vacant(place) = self.nodes[node].keepers.entry(peer) {
+                place.insert(Keeper::default());
                 self.advance(node, peer);
             }
         }

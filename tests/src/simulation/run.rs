@@ -143,7 +143,7 @@ const REGIONS: &[(&str, f64, f64)] = &[("C", 41.74, -111.83), ("F", 33.45, -112.
 
 fn build(options: &Options) -> World {
     // Chance of the set-up is apart from that of the run.
-    let mut rng = Rng::new(options.seed ^ 0x5EED_0F_5E7);
+    let mut rng = Rng::new(options.seed ^ 0x0005_EED0_F5E7);
     let count = if options.nodes == 0 { 4 + rng.below(6) } else { options.nodes };
     let swarm = Swarm::drawn(&mut rng, options.faults_for);
     let delays: Vec<Micros> = (0..count * count).map(|_| swarm.delay_min + rng.spread(swarm.delay_mean / 2)).collect();
