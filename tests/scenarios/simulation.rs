@@ -15,7 +15,7 @@ const SEEDS: u64 = 200;
 const FAULTS_FOR: u64 = 8 * SECOND;
 
 /// Seeds among which a broken rule must be noticed.
-const TRIED: u64 = 60;
+const TRIED: u64 = 400;
 
 fn options(seed: u64) -> Options {
     Options { faults_for: FAULTS_FOR, quiet_for: 0, ..Options::of(seed) }

@@ -108,7 +108,7 @@ impl World {
             self.net.cut(from, to, until);
         }
         if self.rng.chance(swarm.crashes) {
-            let (node, is_power_cut) = (self.rng.below(count), self.rng.chance(swarm.power_cuts));
+            let (node, is_power_cut) = (self.drawn_victim(), self.rng.chance(swarm.power_cuts));
             self.mark(("crash", node, is_power_cut));
             self.tell(|_| format!("{node} crashes, power cut: {is_power_cut}"));
             self.crash(node, is_power_cut);
@@ -123,6 +123,16 @@ impl World {
             let node = self.rng.below(count);
             self.nodes[node].clock.offset = self.drawn_offset();
         }
+    }
+
+    /// Who crashes: half of the time one that is in the midst of a sync, where there is most to lose.
+    fn drawn_victim(&mut self) -> usize {
+        let is_syncing = |node: &usize| !self.nodes[*node].syncing.is_empty();
+        let syncing: Vec<usize> = (0..self.nodes.len()).filter(is_syncing).collect();
+        if syncing.is_empty() || self.rng.chance(0.5) {
+            return self.rng.below(self.nodes.len());
+        }
+        syncing[self.rng.below(syncing.len())]
     }
 
     /// How far a clock may be off: as often behind as ahead.
