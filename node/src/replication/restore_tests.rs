@@ -209,8 +209,8 @@ on_both!(below_the_floor_too, async |node: Node| {
     let whole = everyone(&node).await;
     damage(&node, Damage::RowLost).await;
     damage(&node, Damage::EventLost(2)).await;
+    // With the event and its row gone, only a peer can tell that there was something.
     assert_ne!(everyone(&node).await, whole);
-    assert!(looked_at(&node).await.damaged > 0);
     // The superseded adding of drink 8 does not come back.
     assert_eq!(restore(&node.db, &from, said).await.unwrap(), 1);
     assert_eq!(everyone(&node).await, whole);
