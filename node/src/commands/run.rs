@@ -26,11 +26,11 @@ use crate::{
     payments::Payments,
     receipts::Receipts,
     replication::{
-        accept,
         apply::{self, CLOCK_AHEAD},
         find::Finder,
         peer::{Away, Dialler},
         repair::Repairer,
+        retry,
         states::States,
         stream::Replicator,
     },
@@ -82,7 +82,7 @@ pub(super) async fn run(config: RunConfig) -> Result<()> {
     if !is_alone {
         db.hold_writes(HOLD_WRITES);
     }
-    accept::retry_quarantined(&db, None).await?;
+    retry::retry_quarantined(&db, None).await?;
     tokio::spawn(retry_late(db.clone(), stop.clone()));
 
     let trust = begin_trust(&db, &identity, &stop).await?;
@@ -349,7 +349,7 @@ async fn compact(db: Db, keep: Keep, stop: CancellationToken) {
 async fn retry_late(db: Db, stop: CancellationToken) {
     let mut every = tokio::time::interval(RETRY_EVERY);
     while stop.run_until_cancelled(every.tick()).await.is_some() {
-        match accept::retry_quarantined(&db, Some(CLOCK_AHEAD)).await {
+        match retry::retry_quarantined(&db, Some(CLOCK_AHEAD)).await {
             Ok(0) => {}
             Ok(applied) => tracing::info!(applied, "events that waited for the clock were applied"),
             Err(error) => tracing::warn!(error = %error, "events that wait for the clock could not be tried"),

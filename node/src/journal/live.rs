@@ -186,7 +186,11 @@ pub async fn after(tx: &mut Tx, after: (i64, i64), limit: usize) -> Result<Vec<S
 /// # Errors
 /// The database failed.
 pub async fn all(tx: &mut Tx) -> Result<std::collections::BTreeSet<(i64, i64)>, Error> {
-    let live: Vec<(i64, i64)> = on!(tx, conn => events::table.filter(events::live.gt(0)).select((events::stream, events::seq)).load(conn).await)?;
+    let live: Vec<(i64, i64)> = on!(tx, conn => events::table
+        .filter(events::live.gt(0))
+        .select((events::stream, events::seq))
+        .load(conn)
+        .await)?;
     Ok(live.into_iter().collect())
 }
 

@@ -10,6 +10,7 @@ use crate::{
     identity::Author,
     journal::{Audience, Draft, Hash},
     on_both,
+    replication::retry::retry_quarantined,
     testing::{self, Node},
 };
 

@@ -15,6 +15,7 @@ pub mod outbox;
 pub mod peer;
 pub mod repair;
 pub mod restore;
+pub mod retry;
 pub mod rpc;
 pub mod session;
 pub mod states;

@@ -19,7 +19,7 @@ use crate::{
         entries::{self, State, Summary},
         streams,
     },
-    replication::accept,
+    replication::retry,
     storage::{self, Tx},
 };
 
@@ -166,7 +166,7 @@ pub(super) async fn retry(
     let tried = app.write(&permit, move |tx| {
         Box::pin(async move {
             tx.about.is("conflict", id);
-            accept::retry_one(tx, stream, seq).await
+            retry::retry_one(tx, stream, seq).await
         })
     });
     let outcome = tried.await.map_err(|error: storage::Error| storage_failure(&error))?.ok_or_else(not_found)?;

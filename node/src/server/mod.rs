@@ -152,15 +152,7 @@ pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) ->
     let (health, health_service) = tonic_health::server::health_reporter();
     tokio::spawn(report_health(app.clone(), health));
     tokio::spawn(gauges::keep(app.clone(), links.clone(), stop.clone()));
-    Server::builder()
-        .max_concurrent_streams(STREAMS_MAX)
-        .concurrency_limit_per_connection(CONCURRENCY_MAX)
-        .http2_keepalive_interval(Some(KEEPALIVE_EVERY))
-        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
-        .http2_max_header_list_size(HEADERS_MAX)
-        .http2_max_pending_accept_reset_streams(Some(RESETS_PENDING_MAX))
-        .http2_max_local_error_reset_streams(Some(RESETS_FOR_FAULTS_MAX))
-        .timeout(CALL_TIMEOUT)
+    bounded()
         .layer(observe::ObserveLayer)
         .layer(GateLayer(gate))
         .add_service(health_service)
@@ -214,6 +206,19 @@ pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) ->
         .await?;
     writing.finish().await;
     Ok(())
+}
+
+/// A server with the limits of every connection.
+fn bounded() -> Server {
+    Server::builder()
+        .max_concurrent_streams(STREAMS_MAX)
+        .concurrency_limit_per_connection(CONCURRENCY_MAX)
+        .http2_keepalive_interval(Some(KEEPALIVE_EVERY))
+        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+        .http2_max_header_list_size(HEADERS_MAX)
+        .http2_max_pending_accept_reset_streams(Some(RESETS_PENDING_MAX))
+        .http2_max_local_error_reset_streams(Some(RESETS_FOR_FAULTS_MAX))
+        .timeout(CALL_TIMEOUT)
 }
 
 /// How often `grpc.health.v1` is brought up to date.
