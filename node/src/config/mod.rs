@@ -4,6 +4,7 @@
 //!
 //! [`cli`] is what clap sees (and `--help` shows), [`values`] the rules for single values, [`Action`] the result.
 
+mod backup;
 pub mod cli;
 mod client;
 mod init;
@@ -14,6 +15,7 @@ mod seed;
 mod setting;
 pub mod values;
 
+pub use backup::{BackupConfig, RestoreConfig};
 pub use client::{ClientConfig, DiscoverConfig, GrantConfig, GrantTo, RevokeConfig};
 pub use init::{GivenIdentity, InitConfig};
 pub use run::{ImportConfig, MigrateConfig, RunConfig};
@@ -56,6 +58,10 @@ pub enum Action {
     Revoke(RevokeConfig),
     /// Make a chain with test data.
     Seed(SeedConfig),
+    /// Take a backup, look at one, or make a key.
+    Backup(BackupConfig),
+    /// Put a backup back.
+    Restore(RestoreConfig),
 }
 
 /// Why there is nothing to do.
@@ -104,6 +110,8 @@ fn action(command: Command, matches: &ArgMatches) -> Result<Action, Refused> {
         }),
         Command::Grant(args) => Action::Grant(GrantConfig::read(&values, &args)?),
         Command::Revoke(args) => Action::Revoke(RevokeConfig::read(&values, &args)?),
+        Command::Backup(args) => Action::Backup(BackupConfig::read(&values, args)?),
+        Command::Restore(args) => Action::Restore(RestoreConfig::read(&values, args)?),
         Command::Seed(args) => Action::Seed(SeedConfig::read(args)?),
     })
 }

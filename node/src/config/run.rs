@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use codepop_shared::{geo::Place, telemetry::LogFormat};
 
 use super::{
-    Database, Refused,
+    Database, Refused, backup,
     cli::ImportLegacyArgs,
     init::GivenIdentity,
     mail, payments,
@@ -16,6 +16,7 @@ use super::{
     values,
 };
 use crate::{
+    backup::schedule,
     identity::{Expected, NodeSettings},
     journal::compact::Keep,
     legacy::{Options, Source},
@@ -83,6 +84,8 @@ pub struct RunConfig {
     pub report_every: Duration,
     /// How customers pay.
     pub payments: Settings,
+    /// Backups while it runs, if any.
+    pub backups: Option<schedule::Config>,
     /// The mail server for receipts.
     pub mail: Option<MailSettings>,
     /// Plain text on loopback instead of TLS.
@@ -113,6 +116,7 @@ impl RunConfig {
         // Judged before any file is looked for.
         let (keep, hub_silence_max) = (keep(values)?, hub_silence(values)?);
         let (report_every, robot) = (report_every(values)?, robot(values)?);
+        let backups = backup::scheduled(values)?;
         let stored = NodeSettings::require(&data_dir).map_err(|e| Refused::plain(e.to_string()))?;
         let api_url = given.api_url.or(stored.api_url).or_else(|| url_of(listen, insecure));
         let api_url = api_url.ok_or_else(|| {
@@ -141,6 +145,7 @@ impl RunConfig {
             payments,
             robot,
             report_every,
+            backups,
             mail: mail::read(values)?,
             insecure,
         };
@@ -250,7 +255,7 @@ fn report_every(values: &Values<'_>) -> Result<Duration, Refused> {
     values.require(REPORT, |text| values::whole(text, REPORT_RANGE)).map(Duration::from_secs)
 }
 
-fn database(values: &Values<'_>) -> Result<Database, Refused> {
+pub(super) fn database(values: &Values<'_>) -> Result<Database, Refused> {
     let Some(text) = values.text(DATABASE) else {
         return Ok(Database::Sqlite);
     };

@@ -1,4 +1,4 @@
-//! The mesh: which nodes there are ([`registry`]), whom to be linked to ([`plan`]), which links are up ([`links`]) and
+//! The mesh: which nodes there are ([`registry`]), whom to be linked to ([`plan`]), which links are up ([`links`]), who took whose place ([`replaced`]) and
 //! whether the other side is alive ([`heartbeat`]). It names no shop noun.
 
 pub mod backoff;
@@ -6,4 +6,5 @@ pub mod heartbeat;
 pub mod links;
 pub mod plan;
 pub mod registry;
+pub mod replaced;
 pub mod sightings;

@@ -14,6 +14,7 @@ use diesel::{
 use diesel_async::RunQueryDsl as _;
 use uuid::Uuid;
 
+use super::replaced;
 use crate::{
     app::edge::is_printable,
     journal::{Audience, Error, Field, Merge, Replicated, Scope, Stamp, emit},
@@ -162,6 +163,13 @@ pub async fn find_by_key(tx: &mut Tx, key: KeyId) -> Result<Option<Known>, stora
 pub async fn all(tx: &mut Tx) -> Result<Vec<Known>, storage::Error> {
     let rows: Vec<Row> = on!(tx, conn => nodes::table.order(nodes::id).select(Row::as_select()).load(conn).await)?;
     rows.into_iter().map(Known::try_from).collect()
+}
+
+/// All nodes and operators but those whose place others have taken.
+pub async fn current(tx: &mut Tx) -> Result<Vec<Known>, storage::Error> {
+    let (mut known, successors) = (all(tx).await?, replaced::successors(tx).await?);
+    known.retain(|known| !successors.is_replaced(known.id().uuid));
+    Ok(known)
 }
 
 /// Announces this node, when nothing was announced yet or something has changed. Says whether it did.

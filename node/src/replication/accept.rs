@@ -17,7 +17,7 @@ use crate::{
     accounts, audit,
     auth::Permit,
     journal::{Event, Outcome, Stamp, State, Stream, StreamKey, conflicts, entries, streams},
-    mesh::registry,
+    mesh::{registry, replaced},
     storage::{self, Db, Tx},
 };
 
@@ -240,6 +240,9 @@ impl Run {
             note(tx, event, by).await?;
         }
         streams::advance(tx, &stream).await?;
+        if let Some(latest) = before {
+            replaced::note_late(tx, &stream, latest).await?;
+        }
         if has_gaps {
             streams::raise_floor(tx, stream.id, stream.head).await?;
         }

@@ -4,7 +4,7 @@
 use std::{collections::HashMap, sync::OnceLock};
 
 use codepop_proto::{
-    accounts as accounts_pb, catalog as catalog_pb, maintenance as maintenance_pb, mesh,
+    accounts as accounts_pb, catalog as catalog_pb, maintenance as maintenance_pb, mesh as mesh_pb,
     notifications as notifications_pb, preferences as preferences_pb, reports as reports_pb, roles as roles_pb,
     stores as stores_pb,
 };
@@ -14,9 +14,9 @@ use sha2::Digest as _;
 
 use crate::{
     accounts, audit, catalog,
-    journal::{Audience, Error, Event, Outcome, Replicated, Stamp, State},
+    journal::{Audience, Error, Event, Outcome, Replicated, Scope, Stamp, State},
     maintenance,
-    mesh::registry,
+    mesh::{registry, replaced},
     notifications, preferences, reports,
     storage::{self, Tx},
     stores, support,
@@ -62,7 +62,8 @@ macro_rules! table {
 }
 
 table! {
-    mesh::NodeAnnounced,
+    mesh_pb::NodeAnnounced,
+    mesh_pb::NodeReplaced,
     accounts_pb::UserRegistered,
     accounts_pb::ProfileChanged,
     accounts_pb::CredentialSet,
@@ -107,6 +108,7 @@ pub async fn forget_deleted(tx: &mut Tx) -> Result<(), storage::Error> {
 pub async fn digest(tx: &mut Tx, audience: &Audience) -> Result<([u8; 32], u64), storage::Error> {
     let mut hasher = sha2::Sha256::new();
     let mut rows = registry::digest(tx, audience, &mut hasher).await?;
+    rows += replaced::digest(tx, audience, &mut hasher).await?;
     rows += accounts::digest(tx, audience, &mut hasher).await?;
     rows += stores::digest(tx, audience, &mut hasher).await?;
     rows += catalog::digest(tx, audience, &mut hasher).await?;
@@ -178,6 +180,17 @@ async fn dispatch(tx: &mut Tx, origin: &SpiffeId, event: &Event, stamp: &Stamp) 
     apply(tx, origin, event, stamp).await
 }
 
+/// Whether the origin's certificate, which came before the event, gives it the say of nodes whose place it takes.
+async fn is_allowed_in_place(
+    tx: &mut Tx,
+    origin: &SpiffeId,
+    event: &Event,
+    scope: &Scope,
+) -> Result<bool, storage::Error> {
+    let known = registry::find_by_key(tx, event.header.key_id).await?;
+    Ok(known.is_some_and(|known| scope.allows_in_place_of(origin, &known.certified.replaces)))
+}
+
 async fn one<M: Replicated>(
     tx: &mut Tx,
     origin: &SpiffeId,
@@ -200,7 +213,8 @@ async fn one<M: Replicated>(
     if message.subject() != event.header.subject {
         return withheld(State::Void, "the header names another subject than the body");
     }
-    if !message.scope().allows(origin) {
+    let scope = message.scope();
+    if !scope.allows(origin) && !is_allowed_in_place(tx, origin, event, &scope).await? {
         return withheld(State::Void, "its origin may not say this");
     }
     // What only some nodes hear would leave the others with other rows for ever.

@@ -2,7 +2,7 @@
 //!
 //! Reading order: `session` (the protocol, without I/O), `accept` (the one door in), `apply` (which event merges into
 //! which noun), `stream` (a session on a connection), `peer` (dialling and reconnecting), `find` (fetching one account),
-//! `find_drink` (fetching one drink), `rpc` (the gRPC face).
+//! `find_drink` (fetching one drink), `replaced` (when a node takes another's place), `rpc` (the gRPC face).
 
 pub mod accept;
 pub mod apply;
@@ -10,6 +10,7 @@ pub mod find;
 mod find_drink;
 mod outbox;
 pub mod peer;
+pub mod replaced;
 pub mod rpc;
 pub mod session;
 pub mod stream;

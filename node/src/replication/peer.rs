@@ -7,6 +7,7 @@ use std::{
 };
 
 use codepop_proto::{
+    journal::SignedEvent,
     mesh::{LinkRequest, RegisterRequest, ReplicateRequest, mesh_service_client::MeshServiceClient},
     nodes::NodeType,
 };
@@ -55,6 +56,9 @@ const PROVEN_AFTER: Duration = Duration::from_secs(10);
 
 /// Announcements taken from one answer to Register at the most.
 const ANNOUNCEMENTS_MAX: usize = 2_000;
+
+/// Events that prove that another node took this one's place: its announcement and its word.
+const PROOF_MAX: usize = 2;
 
 /// Why an attempt ended.
 #[derive(Debug, thiserror::Error)]
@@ -146,7 +150,7 @@ impl Dialler {
     }
 
     async fn plan(&self) -> Result<BTreeSet<Uuid>, storage::Error> {
-        let known = self.db.read(|tx| Box::pin(registry::all(tx))).await?;
+        let known = self.db.read(|tx| Box::pin(registry::current(tx))).await?;
         let candidate = |known: &Known| Candidate { id: known.id().clone(), place: known.place };
         let all: Vec<Candidate> = known.iter().map(candidate).collect();
         let me = all.iter().find(|node| node.id.uuid == self.db.author().id.uuid);
@@ -253,11 +257,23 @@ impl Dialler {
         let introduction = introduction(&self.db).await?;
         let answer =
             timeout(OPEN_TIMEOUT, client.register(introduction)).await.map_err(|_| Failed::Slow)??.into_inner();
+        if !answer.replaced_by.is_empty() {
+            return Err(self.was_replaced(answer.replaced_by).await);
+        }
         let announcements = answer.announcements.into_iter().take(ANNOUNCEMENTS_MAX).collect();
         match accept::announcements(&self.db, announcements).await {
             Ok(_) => Ok((client, id)),
             Err(accept::Error::Fault(why)) => Err(Failed::Fault(why)),
             Err(accept::Error::Storage(error)) => Err(error.into()),
+        }
+    }
+
+    /// The peer says that another node has this one's place, and shows the proof.
+    async fn was_replaced(&self, proof: Vec<SignedEvent>) -> Failed {
+        match accept::proofs(&self.db, proof.into_iter().take(PROOF_MAX).collect()).await {
+            Ok(()) => Failed::Refused("another node has this one's place".to_owned()),
+            Err(accept::Error::Fault(why)) => Failed::Fault(why),
+            Err(accept::Error::Storage(error)) => error.into(),
         }
     }
 

@@ -6,10 +6,13 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use codepop_proto::mesh::{
-    FindAccountRequest, FindAccountResponse, FindDrinkRequest, FindDrinkResponse, LinkRequest, LinkResponse,
-    RegisterRequest, RegisterResponse, ReplicateRequest, ReplicateResponse, find_account_request::Account,
-    mesh_service_server::MeshService,
+use codepop_proto::{
+    journal::SignedEvent,
+    mesh::{
+        FindAccountRequest, FindAccountResponse, FindDrinkRequest, FindDrinkResponse, LinkRequest, LinkResponse,
+        RegisterRequest, RegisterResponse, ReplicateRequest, ReplicateResponse, find_account_request::Account,
+        mesh_service_server::MeshService,
+    },
 };
 use codepop_shared::{
     Code, Failure,
@@ -36,6 +39,7 @@ use crate::{
         links::Refused,
         plan::{Candidate, plan},
         registry::{self, Known},
+        replaced,
     },
     storage::{self, Tx},
 };
@@ -54,6 +58,24 @@ impl MeshRpc {
     /// The service of a node.
     pub fn new(dialler: Dialler) -> Self {
         Self { dialler, finds: Arc::default() }
+    }
+
+    /// What proves that another node has a node's place, for the node itself: announcement and word of that other one.
+    async fn replaced_by(&self, node: Uuid) -> Result<Vec<SignedEvent>, storage::Error> {
+        let db = &self.dialler.db;
+        let found = db.read(move |tx| {
+            Box::pin(async move {
+                let Some((by, stamp)) = replaced::taken_by(tx, node).await? else { return Ok(Vec::new()) };
+                let said = entries::get(tx, stamp.stream, stamp.seq).await?;
+                let announced = accept::announcement_of(tx, by).await?;
+                Ok::<_, storage::Error>(announced.into_iter().chain(said).collect())
+            })
+        });
+        let proof: Vec<SignedEvent> = found.await?;
+        if !proof.is_empty() {
+            db.receive(move |tx| Box::pin(replaced::note_still_runs(tx, node))).await?;
+        }
+        Ok(proof)
     }
 
     /// Counts a question of a node; refuses those beyond the limit.
@@ -90,6 +112,16 @@ impl MeshService for MeshRpc {
         if let Some(announcement) = register.announcement {
             accept::announcements(db, vec![announcement]).await.map_err(refused)?;
         }
+        let replaced_by = self.replaced_by(uuid).await.map_err(|error| Failure::from(&error))?;
+        if !replaced_by.is_empty() {
+            return Ok(Response::new(RegisterResponse {
+                status: "replaced".to_owned(),
+                peer_id: uuid.to_string(),
+                protocol: PROTOCOL.min(register.protocol.max(1)),
+                replaced_by,
+                ..RegisterResponse::default()
+            }));
+        }
         let place = register.latitude.zip(register.longitude).and_then(|(lat, lon)| Place::new(lat, lon));
         let newcomer = Candidate { id: caller.clone(), place };
         let announcements =
@@ -100,6 +132,7 @@ impl MeshService for MeshRpc {
             created: before.is_none(),
             announcements,
             protocol: PROTOCOL.min(register.protocol.max(1)),
+            replaced_by,
         }))
     }
 
@@ -112,6 +145,11 @@ impl MeshService for MeshRpc {
 
     async fn link(&self, request: Request<Streaming<LinkRequest>>) -> Result<Response<Self::LinkStream>, Status> {
         let peer = Actor::of(&request)?.caller;
+        let uuid = peer.uuid;
+        let successors = self.dialler.db.read(|tx| Box::pin(replaced::successors(tx))).await;
+        if successors.map_err(|error| Failure::from(&error))?.is_replaced(uuid) {
+            return Err(Status::failed_precondition("another node has the caller's place; call Register to see which"));
+        }
         let guard = self.dialler.links.open(&peer, false).map_err(|refused| match refused {
             Refused::Linked => Status::already_exists(refused.to_string()),
             Refused::Full => Status::resource_exhausted(refused.to_string()),
@@ -200,11 +238,8 @@ fn check_introduction(caller: &SpiffeId, register: &RegisterRequest) -> Result<(
 }
 
 /// Announcements of this node, of all hubs and of whom the newcomer will want to be linked to.
-async fn whom_to_know(
-    tx: &mut Tx,
-    newcomer: Candidate,
-) -> Result<Vec<codepop_proto::journal::SignedEvent>, storage::Error> {
-    let known = registry::all(tx).await?;
+async fn whom_to_know(tx: &mut Tx, newcomer: Candidate) -> Result<Vec<SignedEvent>, storage::Error> {
+    let known = registry::current(tx).await?;
     let candidates: Vec<Candidate> =
         known.iter().map(|known| Candidate { id: known.id().clone(), place: known.place }).collect();
     let peers = plan(&newcomer, &candidates, &std::collections::BTreeSet::new());

@@ -764,6 +764,20 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// Nodes whose place others have taken.
+    replacements (replaced, replaced_by) {
+        replaced -> Uid,
+        replaced_by -> Uid,
+        number -> Integer,
+        hlc -> BigInt,
+        clocks -> Binary,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     streams,
     events,
@@ -809,4 +823,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     machine_log,
     audit_entries,
     staff_invitations,
+    replacements,
 );
