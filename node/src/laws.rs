@@ -4,6 +4,8 @@
 use std::fmt::Debug;
 
 use codepop_shared::identity::{Kind, SpiffeId};
+use diesel::{ExpressionMethods as _, QueryDsl as _};
+use diesel_async::RunQueryDsl as _;
 use futures::future::BoxFuture;
 use proptest::{
     prelude::*,
@@ -16,7 +18,8 @@ use crate::{
     auth::{Actor, Grant, User},
     clock::Hlc,
     journal::{Error, Hash, Stamp},
-    storage::{self, Tx},
+    on,
+    storage::{self, Tx, schema::events, types::Time},
     testing::Node,
 };
 
@@ -39,9 +42,12 @@ pub(crate) async fn digested(feed: impl AsyncFnOnce(&mut Sha256) -> Result<u64, 
     Ok((hasher.finalize().into(), rows))
 }
 
+/// Rows that events leave, and which of the events are live then: both must not depend on the order.
+type After = (Hash, u64, Vec<(i64, i64)>);
+
 /// The way out of a transaction that is to be undone.
 enum Undone {
-    Digest(Hash, u64),
+    After(After),
     Failed(Error),
 }
 
@@ -51,22 +57,50 @@ impl From<storage::Error> for Undone {
     }
 }
 
-/// Digest of the rows after these events; the rows are gone afterwards.
-async fn rows_after<E: Said>(node: &Node, events: Vec<(Stamp, E)>) -> (Hash, u64) {
+/// Keeps of an event what counts how many fields come from it.
+async fn keep(tx: &mut Tx, stamp: &Stamp, live: i32) -> Result<(), storage::Error> {
+    let row = (
+        (events::stream.eq(stamp.stream), events::seq.eq(stamp.seq), events::hlc.eq(stamp.hlc.to_sql())),
+        (events::kind.eq("law"), events::subject.eq(0_i64), events::state.eq(0_i16), events::live.eq(live)),
+        (events::header.eq(Vec::new()), events::signature.eq(Vec::new()), events::body.eq(Vec::new())),
+        events::received_at.eq(Time(tx.clock.wall())),
+    );
+    on!(tx, conn => diesel::insert_into(events::table)
+        .values(row)
+        .on_conflict((events::stream, events::seq))
+        .do_update()
+        .set(events::live.eq(live))
+        .execute(conn)
+        .await)?;
+    Ok(())
+}
+
+async fn live(tx: &mut Tx) -> Result<Vec<(i64, i64)>, storage::Error> {
+    Ok(on!(tx, conn => events::table
+        .filter(events::live.gt(0))
+        .order((events::stream, events::seq))
+        .select((events::stream, events::seq))
+        .load(conn)
+        .await)?)
+}
+
+/// What these events leave; it is gone afterwards.
+async fn rows_after<E: Said>(node: &Node, events: Vec<(Stamp, E)>) -> After {
     let undone: Result<(), Undone> = node
         .db
         .write(move |tx| {
             Box::pin(async move {
                 for (stamp, event) in &events {
-                    event.apply(tx, stamp).await.map_err(Undone::Failed)?;
+                    let live = event.apply(tx, stamp).await.map_err(Undone::Failed)?;
+                    keep(tx, stamp, live).await?;
                 }
                 let (digest, rows) = E::digest(tx).await?;
-                Err(Undone::Digest(digest, rows))
+                Err(Undone::After((digest, rows, live(tx).await?)))
             })
         })
         .await;
     match undone {
-        Err(Undone::Digest(digest, rows)) => (digest, rows),
+        Err(Undone::After(after)) => after,
         Err(Undone::Failed(error)) => panic!("{error}"),
         Ok(()) => unreachable!("the transaction always ends in an error"),
     }

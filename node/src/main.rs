@@ -21,7 +21,10 @@ async fn main() -> ExitCode {
     };
     match commands::perform(action).await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(&format!("{error:#}"), ExitCode::FAILURE),
+        Err(error) => match error.downcast_ref() {
+            Some(commands::Exit(code)) => ExitCode::from(*code),
+            None => fail(&format!("{error:#}"), ExitCode::FAILURE),
+        },
     }
 }
 

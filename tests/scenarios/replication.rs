@@ -194,6 +194,7 @@ async fn what_a_node_does_not_know_is_kept_and_passed_on_unharmed() {
         message: b"words of a newer contract".to_vec(),
         subject: 0,
         unknown_field: true,
+        schema_version: 1,
     };
     let (unknown, described) = (stranger.say(&saying), stranger.say(&Saying::of(&StoreDescribed::default(), 0)));
     let mut session = stranger.session(&mesh, 1, vec![]).await;

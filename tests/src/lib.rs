@@ -5,7 +5,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a harness may fail the test that uses it")]
 
+pub mod attacks;
 pub mod bench;
+pub mod chaos;
 pub mod docs;
 pub mod faults;
 pub mod harness;
+pub mod simulation;

@@ -2,6 +2,7 @@
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
+use codepop_shared::tls::Slots;
 use hyper::service::service_fn;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -16,6 +17,10 @@ use super::Gateway;
 
 /// Connections at the same time. Each costs a file descriptor and some 20 KiB.
 const CONNECTIONS_MAX: usize = 8192;
+
+/// Connections of one address (IPv6: of a /64) at the same time; more are closed at once. A store's guests may share an
+/// address, and no address may take all places. Trusted proxies speak for many and are not counted.
+const PER_ADDRESS_MAX: usize = 1024;
 
 /// Requests at the same time on one HTTP/2 connection; no browser needs more.
 const STREAMS_MAX: u32 = 100;
@@ -41,6 +46,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Serves until `shutdown`, then lets requests under way finish.
 pub(super) async fn serve(gateway: Arc<Gateway>, listener: TcpListener, shutdown: impl Future<Output = ()>) {
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let places = Slots::new(CONNECTIONS_MAX, PER_ADDRESS_MAX);
     let graceful = GracefulShutdown::new();
     let builder = builder();
     let mut shutdown = std::pin::pin!(shutdown);
@@ -50,6 +56,12 @@ pub(super) async fn serve(gateway: Arc<Gateway>, listener: TcpListener, shutdown
             () = &mut shutdown => break,
         };
         let Some((stream, peer, permit)) = accepted else { continue };
+        let place = places.take(peer.ip());
+        if place.is_none() && !gateway.proxies.contains(peer.ip()) {
+            metrics::counter!("gateway_connections_refused_total").increment(1);
+            tracing::debug!(client.address = %peer, "connection refused: too many from there");
+            continue;
+        }
         let service_gateway = Arc::clone(&gateway);
         let spoken = Arc::new(Notify::new());
         let heard = Arc::clone(&spoken);
@@ -64,7 +76,7 @@ pub(super) async fn serve(gateway: Arc<Gateway>, listener: TcpListener, shutdown
             if let Err(error) = unless_silent(connection, &heard).await {
                 tracing::debug!(client.address = %peer, %error, "connection ended");
             }
-            drop(permit);
+            drop((permit, place));
         });
     }
     drop(listener);

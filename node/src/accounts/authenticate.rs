@@ -77,7 +77,8 @@ async fn verify(app: &App, token: &str) -> Result<Claims, Failure> {
         tracing::debug!(key.id = %key_id, "a token was refused: no node with its key is known");
         return Err(invalid_token());
     };
-    token.verify(&issuer, &app.author().id.chain, app.clock().wall()).map_err(refused)
+    let clock = app.clock();
+    token.verify(&issuer, &app.author().id.chain, clock.wall(), clock.reached()).map_err(refused)
 }
 
 /// Looks here, then has peers asked once when the user has not arrived.

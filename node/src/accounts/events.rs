@@ -50,6 +50,9 @@ const LASTING_KINDS: &[&str] = &[
     "codepop.accounts.v1.SessionsEnded",
 ];
 
+/// Lasting kinds that say nothing any more once the user is deleted.
+const SPENT_KINDS: &[&str] = &["codepop.accounts.v1.UserStatusChanged", "codepop.accounts.v1.SessionsEnded"];
+
 fn user_number(user: i64) -> Result<i64, Error> {
     if (1..=number::MAX).contains(&user) { Ok(user) } else { Err(Error::Unfit("the user's number is out of range")) }
 }
@@ -307,11 +310,14 @@ impl Replicated for UserStatusChanged {
             row => row?,
         };
         let mut merge = Merge::new(&row.clocks, stamp)?;
+        let again = merge.holds(STATUS);
         if merge.takes(STATUS) {
             row.disabled = self.disabled;
             row.hold = hold(self);
             // It was said of what was before; the operation that makes this event says it anew.
-            row.hold_reason = String::new();
+            if !again {
+                row.hold_reason = String::new();
+            }
         }
         let (clocks, mut live) = merge.settle(tx).await?;
         row.clocks = clocks;
@@ -351,6 +357,8 @@ impl Replicated for UserDeleted {
         legacy::forget_user(tx, user).await?;
         let lasting = [LASTING_KINDS, roles::LASTING_KINDS].concat();
         entries::erase_about(tx, user, &lasting).await?;
+        // Whichever came first: what was said of a living account counts no more.
+        entries::supersede_about(tx, user, SPENT_KINDS).await?;
         Ok(live)
     }
 }

@@ -8,6 +8,6 @@ pub mod reply;
 pub mod token;
 mod trail;
 
-pub use actor::{Actor, Grant, Place, Session, User};
+pub use actor::{Actor, Grant, OPERATORS, Place, Session, User};
 pub use customer::Customer;
 pub use trail::{Permit, Trail, permission_word};

@@ -149,11 +149,19 @@ impl Unverified {
         Ok(Self { token, key_id: KeyId(key_id) })
     }
 
-    /// Checks everything that can be checked without the database.
+    /// Checks everything that can be checked without the database. `now` is what the wall clock shows, `reached` the latest
+    /// time that this node has seen ([`Clock::reached`](crate::clock::Clock::reached)): where a clock was set back, the
+    /// sessions from before go on.
     ///
     /// # Errors
     /// Why the token is not good.
-    pub fn verify(self, issuer: &Issuer, chain: &str, now: DateTime<Utc>) -> Result<Claims, Invalid> {
+    pub fn verify(
+        self,
+        issuer: &Issuer,
+        chain: &str,
+        now: DateTime<Utc>,
+        reached: DateTime<Utc>,
+    ) -> Result<Claims, Invalid> {
         let key = AsymmetricPublicKey::<V4>::from(issuer.key.as_bytes()).map_err(|_| Invalid::Signature)?;
         let trusted =
             PublicToken::verify(&key, &self.token, None, Some(chain.as_bytes())).map_err(|_| Invalid::Signature)?;
@@ -164,7 +172,7 @@ impl Unverified {
         if payload.exp <= now {
             return Err(Invalid::Expired);
         }
-        if payload.iat > now + AHEAD_MAX || payload.exp - payload.iat > LIFETIME {
+        if payload.iat > reached + AHEAD_MAX || payload.exp - payload.iat > LIFETIME {
             return Err(Invalid::Times);
         }
         let may = match issuer.kind {
@@ -199,7 +207,7 @@ mod tests {
     }
 
     fn check(token: &str, author: &Author, now: DateTime<Utc>) -> Result<Claims, Invalid> {
-        Unverified::parse(token)?.verify(&issuer(author), "test", now)
+        Unverified::parse(token)?.verify(&issuer(author), "test", now, now)
     }
 
     fn store() -> Author {
@@ -254,9 +262,9 @@ mod tests {
         assert_eq!(check(&token, &other, now), Err(Invalid::Signature));
         let borrowed = Issuer { uuid: Uuid::nil(), ..issuer(&author) };
         let parsed = Unverified::parse(&token).unwrap();
-        assert_eq!(parsed.verify(&borrowed, "test", now), Err(Invalid::Foreign));
+        assert_eq!(parsed.verify(&borrowed, "test", now, now), Err(Invalid::Foreign));
         let parsed = Unverified::parse(&token).unwrap();
-        assert_eq!(parsed.verify(&issuer(&author), "other", now), Err(Invalid::Signature));
+        assert_eq!(parsed.verify(&issuer(&author), "other", now, now), Err(Invalid::Signature));
     }
 
     #[test]

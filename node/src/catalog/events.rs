@@ -80,7 +80,7 @@ impl Replicated for pb::DrinkWithdrawn {
             return Ok(0);
         }
         // An earlier version is of no use any more.
-        merge.takes(RECIPE);
+        merge.clears(RECIPE);
         let (clocks, live) = merge.settle(tx).await?;
         store::put_catalog(tx, &CatalogRow::new(id, true, None, clocks)).await?;
         Ok(live)
@@ -154,7 +154,7 @@ impl Replicated for pb::UserDrinkDeleted {
         if !merge.takes(GONE) {
             return Ok(0);
         }
-        merge.takes(RECIPE);
+        merge.clears(RECIPE);
         let (clocks, live) = merge.settle(tx).await?;
         // The guest and the time of making go too: a node that never had the drink does not know them.
         let row = UserRow::new(id, owner, None, Time(DateTime::UNIX_EPOCH), true, None, clocks);

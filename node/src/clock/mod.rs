@@ -91,6 +91,12 @@ impl Clock {
         NTP64(seen.0).to_duration() > now + AHEAD_MAX
     }
 
+    /// The latest time that this node has reached: what the wall clock shows, or more, if it was set back after this node
+    /// had written.
+    pub fn reached(&self) -> DateTime<Utc> {
+        self.tick().wall().max(self.wall())
+    }
+
     /// The wall clock.
     pub fn wall(&self) -> DateTime<Utc> {
         Utc::now()
@@ -100,6 +106,14 @@ impl Clock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_reached_stays_when_the_wall_clock_is_behind() {
+        let clock = Clock::new(Uuid::now_v7());
+        let later = Utc::now() + chrono::TimeDelta::hours(1);
+        clock.resume(Hlc::at(later));
+        assert!(clock.reached() >= later && clock.wall() < later);
+    }
 
     #[test]
     fn ticks_only_go_forward() {

@@ -2,6 +2,7 @@
 
 mod backup;
 mod client;
+mod conflicts;
 mod grant;
 mod import_legacy;
 mod init;
@@ -10,7 +11,10 @@ mod pki;
 mod revoke;
 mod run;
 mod seed;
+mod verify;
 mod writer;
+
+pub use verify::Exit;
 
 use anyhow::Result;
 
@@ -29,6 +33,8 @@ pub async fn perform(action: Action) -> Result<()> {
         Action::Status(config) => client::status(&config).await,
         Action::Peers(config) => client::peers(&config).await,
         Action::Discover(config) => client::discover(&config).await,
+        Action::Verify(config) => verify::verify(&config).await,
+        Action::Conflicts(config) => conflicts::conflicts(&config).await,
         Action::Migrate(config) => migrate::migrate(&config).await,
         Action::ImportLegacy(config) => import_legacy::import_legacy(config).await,
         Action::Grant(config) => grant::grant(&config).await,

@@ -33,7 +33,9 @@ use crate::{
         apply::{self, CLOCK_AHEAD},
         find::Finder,
         peer::{Away, Dialler},
+        repair::Repairer,
         replaced,
+        states::States,
         stream::Replicator,
     },
     reports,
@@ -94,8 +96,9 @@ pub(super) async fn run(config: RunConfig) -> Result<()> {
     tokio::spawn(compact(db.clone(), config.keep, stop.clone()));
     tokio::spawn(replaced::watch(db.clone(), links.clone(), stop.clone()));
     tokio::spawn(keep_sightings(db.clone(), links.clone(), stop.clone()));
+    let (states, compared) = States::new(db.clone(), config.digest_every);
     let dialler = Dialler {
-        replicator: Replicator::new(db.clone(), links.clone()),
+        replicator: Replicator::new(db.clone(), links.clone(), states.clone()),
         heartbeats: heartbeat::Config { interval: config.heartbeat_interval, down_after: config.peer_down_after },
         credentials: identity.credentials.clone(),
         away: Away::default(),
@@ -104,6 +107,8 @@ pub(super) async fn run(config: RunConfig) -> Result<()> {
     };
     let finder = Finder::new(dialler.clone());
     let dial = finder.clone();
+    tokio::spawn(Repairer::new(db.clone(), states.clone(), finder.clone()).run(compared, stop.clone()));
+    tokio::spawn(states.run(stop.clone()));
     let app = App { finder: finder.clone(), drinks: finder, sightings: Arc::new(links), db: db.clone() };
     let socket = TcpListener::bind(config.listen).await.with_context(|| format!("listen on {}", config.listen))?;
     let security = if config.insecure { Security::Plain } else { Security::Tls(server_config(&identity.credentials)?) };

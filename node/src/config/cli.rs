@@ -29,6 +29,11 @@ pub enum Command {
     Peers(ClientArgs),
     /// List the nodes that a node can reach, by kind and distance
     Discover(DiscoverArgs),
+    /// Look for damage in this node's own data, running or not; or compare a running node with another one. Changes nothing
+    #[command(after_help = VERIFY_EXITS)]
+    Verify(VerifyArgs),
+    /// Show what a node could not decide by itself, try it again, or mark it as looked at (needs the operator's certificate)
+    Conflicts(ConflictsArgs),
     /// Bring the database up to date without serving
     Migrate(MigrateArgs),
     /// Bring a database of the old system to this store, once or again. The node must not run
@@ -164,6 +169,9 @@ pub struct RunArgs {
     /// Seconds between two reports of a store to its region and its hub, at the least, 1 to 3600
     #[arg(long, env = "NODE_REPORT_SECS", value_name = "SECONDS", default_value = defaults::REPORT)]
     pub report_secs: String,
+    /// Seconds between two digests of the state, by which peers are compared, at the least, 1 to 3600
+    #[arg(long, env = "NODE_DIGEST_SECS", value_name = "SECONDS", default_value = defaults::DIGEST)]
+    pub digest_secs: String,
     /// Mail server for receipts: smtps://user:password@host:port, or smtp://… (encrypted by STARTTLS, except on loopback);
     /// without one, receipts are written into the folder outbox in the data directory
     #[arg(long, env = "SMTP_URL", value_name = "URL", hide_env_values = true)]
@@ -294,6 +302,43 @@ pub struct MigrateArgs {
     /// Its database.
     #[command(flatten)]
     pub database: DatabaseArgs,
+}
+
+/// What the exit status of `verify` says.
+const VERIFY_EXITS: &str = "Exit status: 0 when all is well, or equal; 1 when something is damaged, or differs; 2 when it could not be found out.";
+
+/// Options of `verify`.
+#[derive(Args, Debug)]
+pub struct VerifyArgs {
+    /// Where its files are.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Its database.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    /// Whom to ask, with --against.
+    #[command(flatten)]
+    pub client: ClientArgs,
+    /// Compare the node at --node with the one at this address (needs the operator's certificate)
+    #[arg(long, value_name = "URL")]
+    pub against: Option<String>,
+}
+
+/// Options of `conflicts`.
+#[derive(Args, Debug)]
+pub struct ConflictsArgs {
+    /// Whom to ask.
+    #[command(flatten)]
+    pub client: ClientArgs,
+    /// list, retry or dismiss
+    #[arg(value_name = "ACTION", default_value = "list")]
+    pub action: String,
+    /// The entry, as list shows it
+    #[arg(value_name = "ID")]
+    pub id: Option<String>,
+    /// Also those that somebody dismissed
+    #[arg(long)]
+    pub all: bool,
 }
 
 /// What the exit status of `import-legacy` says.

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use codepop_shared::identity::Kind;
 
 use super::{
-    Refused,
-    cli::{ClientArgs, DiscoverArgs, GrantArgs, RevokeArgs},
+    Database, Refused,
+    cli::{ClientArgs, ConflictsArgs, DiscoverArgs, GrantArgs, RevokeArgs, VerifyArgs},
+    run::database,
     setting::{NODE, Values},
     values,
 };
@@ -59,6 +60,50 @@ pub struct RevokeConfig {
     pub role: String,
 }
 
+/// Settings of `verify`.
+#[derive(Clone, Debug)]
+pub enum VerifyConfig {
+    /// Look at the own data.
+    Own {
+        /// Folder of the node's files.
+        data_dir: PathBuf,
+        /// Its database.
+        database: Database,
+        /// Whether to print JSON.
+        json: bool,
+    },
+    /// Compare two nodes.
+    Against {
+        /// The one.
+        client: ClientConfig,
+        /// Address of the other.
+        peer: String,
+    },
+}
+
+/// Settings of `conflicts`.
+#[derive(Clone, Debug)]
+pub struct ConflictsConfig {
+    /// Whom to ask.
+    pub client: ClientConfig,
+    /// What to do.
+    pub action: ConflictsAction,
+}
+
+/// What to do about conflicts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConflictsAction {
+    /// Show them; those that were dismissed too?
+    List {
+        /// Also those that somebody dismissed.
+        all: bool,
+    },
+    /// Try one again.
+    Retry(String),
+    /// Mark one as looked at.
+    Dismiss(String),
+}
+
 /// Who gets a role.
 #[derive(Clone, Debug)]
 pub enum GrantTo {
@@ -88,6 +133,31 @@ impl ClientConfig {
             return Err(values.refuse(NODE, &url, format!("must begin with {scheme} {with} --insecure")));
         }
         Ok(Self { url, pki_dir: args.pki_dir.clone(), json: args.json, insecure: args.insecure })
+    }
+}
+
+impl VerifyConfig {
+    pub(super) fn read(values: &Values<'_>, args: &VerifyArgs) -> Result<Self, Refused> {
+        match &args.against {
+            None => Ok(Self::Own { data_dir: values.data_dir()?, database: database(values)?, json: args.client.json }),
+            Some(peer) => {
+                let client = ClientConfig::read(values, &args.client)?;
+                let peer = values::node_url(peer).map_err(|allowed| Refused::value("--against", peer, allowed))?;
+                Ok(Self::Against { client, peer })
+            }
+        }
+    }
+}
+
+impl ConflictsConfig {
+    pub(super) fn read(values: &Values<'_>, args: &ConflictsArgs) -> Result<Self, Refused> {
+        let action = match (args.action.as_str(), &args.id) {
+            ("list", None) => ConflictsAction::List { all: args.all },
+            ("retry", Some(id)) => ConflictsAction::Retry(id.clone()),
+            ("dismiss", Some(id)) => ConflictsAction::Dismiss(id.clone()),
+            (other, _) => return Err(Refused::value("ACTION", other, "must be list, retry ID or dismiss ID")),
+        };
+        Ok(Self { client: ClientConfig::read(values, &args.client)?, action })
     }
 }
 

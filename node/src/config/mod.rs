@@ -16,7 +16,9 @@ mod setting;
 pub mod values;
 
 pub use backup::{BackupConfig, RestoreConfig};
-pub use client::{ClientConfig, DiscoverConfig, GrantConfig, GrantTo, RevokeConfig};
+pub use client::{
+    ClientConfig, ConflictsAction, ConflictsConfig, DiscoverConfig, GrantConfig, GrantTo, RevokeConfig, VerifyConfig,
+};
 pub use init::{GivenIdentity, InitConfig};
 pub use run::{ImportConfig, MigrateConfig, RunConfig};
 pub use seed::SeedConfig;
@@ -44,6 +46,10 @@ pub enum Action {
     Peers(ClientConfig),
     /// Ask a node whom it can reach.
     Discover(DiscoverConfig),
+    /// Look for damage, or compare nodes.
+    Verify(VerifyConfig),
+    /// Show or settle conflicts.
+    Conflicts(ConflictsConfig),
     /// Bring the database up to date.
     Migrate(MigrateConfig),
     /// Bring a database of the old system over.
@@ -97,6 +103,8 @@ fn action(command: Command, matches: &ArgMatches) -> Result<Action, Refused> {
         Command::Status(args) => Action::Status(ClientConfig::read(&values, &args)?),
         Command::Peers(args) => Action::Peers(ClientConfig::read(&values, &args)?),
         Command::Discover(args) => Action::Discover(DiscoverConfig::read(&values, &args)?),
+        Command::Verify(args) => Action::Verify(VerifyConfig::read(&values, &args)?),
+        Command::Conflicts(args) => Action::Conflicts(ConflictsConfig::read(&values, &args)?),
         Command::Migrate(_) => Action::Migrate(MigrateConfig::read(&values)?),
         Command::ImportLegacy(args) => Action::ImportLegacy(ImportConfig::read(&values, args)?),
         Command::Pki(PkiCommand::Init(args)) => Action::PkiInit(args),

@@ -10,8 +10,8 @@ use super::{
     init::GivenIdentity,
     mail, payments,
     setting::{
-        API_URL, DATABASE, DOWN, HEARTBEAT, HUB_SILENCE, HUBS, JOURNAL_BYTES, JOURNAL_KEEP, LEGACY, LISTEN, LOG,
-        METRICS, REPORT, ROBOT, ROBOT_SPEED, Values,
+        API_URL, DATABASE, DIGEST, DOWN, HEARTBEAT, HUB_SILENCE, HUBS, JOURNAL_BYTES, JOURNAL_KEEP, LEGACY, LISTEN,
+        LOG, METRICS, REPORT, ROBOT, ROBOT_SPEED, Values,
     },
     values,
 };
@@ -46,6 +46,9 @@ const SPEED_RANGE: std::ops::RangeInclusive<u64> = 1..=10_000;
 
 /// Times between reports that are allowed, in seconds: not every moment, and so that a region is seen within the hour.
 const REPORT_RANGE: std::ops::RangeInclusive<u64> = 1..=3_600;
+
+/// Times between digests of the state that are allowed, in seconds: a difference is looked for every hour at least.
+const DIGEST_RANGE: std::ops::RangeInclusive<u64> = 1..=3_600;
 
 /// Settings of `run`.
 #[derive(Clone, Debug)]
@@ -82,6 +85,8 @@ pub struct RunConfig {
     pub robot: Robot,
     /// Time between two reports of a store at the least.
     pub report_every: Duration,
+    /// Time between two digests of the state at the least.
+    pub digest_every: Duration,
     /// How customers pay.
     pub payments: Settings,
     /// Backups while it runs, if any.
@@ -117,6 +122,7 @@ impl RunConfig {
         let (keep, hub_silence_max) = (keep(values)?, hub_silence(values)?);
         let (report_every, robot) = (report_every(values)?, robot(values)?);
         let backups = backup::scheduled(values)?;
+        let digest_every = digest_every(values)?;
         let stored = NodeSettings::require(&data_dir).map_err(|e| Refused::plain(e.to_string()))?;
         let api_url = given.api_url.or(stored.api_url).or_else(|| url_of(listen, insecure));
         let api_url = api_url.ok_or_else(|| {
@@ -146,6 +152,7 @@ impl RunConfig {
             robot,
             report_every,
             backups,
+            digest_every,
             mail: mail::read(values)?,
             insecure,
         };
@@ -260,4 +267,8 @@ pub(super) fn database(values: &Values<'_>) -> Result<Database, Refused> {
         return Ok(Database::Sqlite);
     };
     values::database(text).map_err(|allowed| values.refuse(DATABASE, &values::database_shown(text), allowed))
+}
+
+fn digest_every(values: &Values<'_>) -> Result<Duration, Refused> {
+    values.require(DIGEST, |text| values::whole(text, DIGEST_RANGE)).map(Duration::from_secs)
 }

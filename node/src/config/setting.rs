@@ -87,6 +87,7 @@ settings! {
     SMTP_FROM = "smtp_from", "--smtp-from", "SMTP_FROM", "";
     ROBOT = "robot", "--robot", "ROBOT", "simulated";
     ROBOT_SPEED = "robot_speed", "--robot-speed", "ROBOT_SPEED", "1";
+    DIGEST = "digest_secs", "--digest-secs", "NODE_DIGEST_SECS", "60";
     REPORT = "report_secs", "--report-secs", "NODE_REPORT_SECS", "300";
     BACKUP_DIR = "backup_dir", "--backup-dir", "NODE_BACKUP_DIR", "";
     BACKUP_EVERY = "backup_every_secs", "--backup-every-secs", "NODE_BACKUP_EVERY_SECS", "86400";

@@ -43,7 +43,7 @@ impl State {
         }
     }
 
-    fn from_sql(stored: i16) -> Self {
+    pub(super) fn from_sql(stored: i16) -> Self {
         match stored {
             0 => Self::Applied,
             1 => Self::Quarantined,
@@ -148,10 +148,10 @@ pub async fn settle(tx: &mut Tx, stream: i64, seq: i64, outcome: &Outcome) -> Re
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = events)]
-struct Bytes3 {
-    header: Vec<u8>,
-    signature: Vec<u8>,
-    body: Vec<u8>,
+pub(super) struct Bytes3 {
+    pub(super) header: Vec<u8>,
+    pub(super) signature: Vec<u8>,
+    pub(super) body: Vec<u8>,
 }
 
 impl From<Bytes3> for SignedEvent {
@@ -283,6 +283,18 @@ pub async fn quarantined(tx: &mut Tx, reason: Option<&str>, after: Option<Stamp>
         .collect())
 }
 
+/// Why an event waits in quarantine; `None` when it does not.
+pub async fn reason(tx: &mut Tx, stream: i64, seq: i64) -> Result<Option<String>, Error> {
+    let row: Option<Option<String>> = on!(tx, conn => events::table
+        .find((stream, seq))
+        .filter(events::state.eq(State::Quarantined as i16))
+        .select(events::reason)
+        .first(conn)
+        .await
+        .optional())?;
+    Ok(row.map(Option::unwrap_or_default))
+}
+
 /// Empties the bodies of all events about a user, but for the kinds that say nothing personal. The emptied hold no field
 /// any more.
 pub async fn erase_about(tx: &mut Tx, subject: i64, but: &[&str]) -> Result<(), Error> {
@@ -303,6 +315,20 @@ pub async fn erase_about(tx: &mut Tx, subject: i64, but: &[&str]) -> Result<(), 
         .execute(conn)
         .await)?;
     tx.signals.erased = true;
+    Ok(())
+}
+
+/// Makes events of some kinds about a user history: no field comes from them any more.
+pub async fn supersede_about(tx: &mut Tx, subject: i64, kinds: &[&str]) -> Result<(), Error> {
+    on!(tx, conn => diesel::update(
+            events::table
+                .filter(events::subject.eq(subject))
+                .filter(events::kind.eq_any(kinds.iter().copied()))
+                .filter(events::live.ne(0)),
+        )
+        .set(events::live.eq(0))
+        .execute(conn)
+        .await)?;
     Ok(())
 }
 

@@ -67,6 +67,24 @@ impl Merge {
         true
     }
 
+    /// Gives up `field`, whoever set it and whenever: what the event says makes it meaningless for ever. So it is decided
+    /// alike in whatever order events come which of them are live.
+    pub fn clears(&mut self, field: Field) {
+        if let Some(at) = self.clocks.iter().position(|(known, _)| *known == field) {
+            let (_, held) = self.clocks.swap_remove(at);
+            if held == self.stamp {
+                self.live = (self.live - 1).max(0);
+            } else {
+                self.superseded.push((held.stream, held.seq));
+            }
+        }
+    }
+
+    /// Whether `field` comes from this very event: it is applied again.
+    pub fn holds(&self, field: Field) -> bool {
+        self.clocks.iter().any(|(known, held)| *known == field && *held == self.stamp)
+    }
+
     /// Whether any event set `field` before.
     pub fn is_set(&self, field: Field) -> bool {
         self.clocks.iter().any(|(known, _)| *known == field)
@@ -74,14 +92,21 @@ impl Merge {
 
     /// Ends the merge: events that lost a field are told so. Returns the clocks to store in the row and how many fields
     /// the event holds, which `apply` passes on.
-    pub async fn settle(mut self, tx: &mut Tx) -> Result<(Vec<u8>, i32), Error> {
-        for (stream, seq) in std::mem::take(&mut self.superseded) {
+    pub async fn settle(self, tx: &mut Tx) -> Result<(Vec<u8>, i32), Error> {
+        let (clocks, live, superseded) = self.finish();
+        for (stream, seq) in superseded {
             on!(tx, conn => diesel::update(events::table.find((stream, seq)))
                 .set(events::live.eq(events::live - 1))
                 .execute(conn)
                 .await)?;
         }
-        Ok((self.encode(), self.live))
+        Ok((clocks, live))
+    }
+
+    /// Ends the merge without a database: the clocks to store in the row, how many fields the event holds, and the
+    /// events (stream, seq) that lost a field, one entry a field.
+    pub fn finish(mut self) -> (Vec<u8>, i32, Vec<(i64, i64)>) {
+        (self.encode(), self.live, std::mem::take(&mut self.superseded))
     }
 
     fn encode(&mut self) -> Vec<u8> {
@@ -101,6 +126,11 @@ impl Merge {
 /// The event that a field of a row comes from.
 pub fn source(clocks: &[u8], field: Field) -> Result<Option<Stamp>, Error> {
     Ok(decode(clocks)?.into_iter().find(|(known, _)| *known == field).map(|(_, stamp)| stamp))
+}
+
+/// The events that the fields of a row come from, one entry a field.
+pub fn sources(clocks: &[u8]) -> Result<Vec<Stamp>, Error> {
+    Ok(decode(clocks)?.into_iter().map(|(_, stamp)| stamp).collect())
 }
 
 fn decode(bytes: &[u8]) -> Result<Vec<(Field, Stamp)>, Error> {

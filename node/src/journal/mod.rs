@@ -2,17 +2,21 @@
 //! transactions as the rows that they change. It names no shop noun.
 //!
 //! Reading order: [`Audience`], [`Event`], [`Scope`] (who may say what), [`Replicated`] (what a noun says of its events),
-//! [`Merge`] (how concurrent changes merge), [`emit`] (a local write), `streams`, `entries`, `compact`.
+//! [`Merge`] (how concurrent changes merge), [`emit`] (a local write), `streams`, `entries`, `compact`, `live`,
+//! `snapshots`.
 
 mod audience;
 mod authority;
+pub mod clocked;
 pub mod compact;
 pub mod conflicts;
 mod emit;
 pub mod entries;
 mod event;
+pub mod live;
 mod merge;
 mod replicated;
+pub mod snapshots;
 pub mod streams;
 
 pub use self::{
@@ -21,7 +25,7 @@ pub use self::{
     emit::{emit, next_number},
     entries::{Outcome, State},
     event::{BODY_MAX, Draft, Event, HEADER_MAX, Hash, Header, Malformed, sha256},
-    merge::{Field, Merge, Stamp, source},
+    merge::{Field, Merge, Stamp, source, sources},
     replicated::{Error, Replicated},
     streams::{Positions, Stream, StreamKey},
 };

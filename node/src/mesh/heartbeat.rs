@@ -46,17 +46,31 @@ pub enum End {
     Broken(String),
 }
 
-/// One side of a link: numbers what it sends and times what comes back.
-#[derive(Debug, Default)]
-struct Pulse {
+/// One side of a link, without I/O: numbers what it sends, times what comes back, and knows when silence has lasted too
+/// long.
+#[derive(Debug)]
+pub struct Pulse {
+    down_after: Duration,
+    silent_at: Instant,
     number: u64,
     heard: u64,
     awaited: VecDeque<(u64, Instant)>,
 }
 
 impl Pulse {
+    /// A link that is up from `now` on.
+    pub fn new(config: Config, now: Instant) -> Self {
+        let down_after = config.down_after;
+        Self { down_after, silent_at: now + down_after, number: 0, heard: 0, awaited: VecDeque::new() }
+    }
+
+    /// When the link counts as down, unless the peer is heard before.
+    pub fn silent_at(&self) -> Instant {
+        self.silent_at
+    }
+
     /// The next heartbeat.
-    fn beat(&mut self, now: Instant, has_hub: bool) -> Heartbeat {
+    pub fn beat(&mut self, now: Instant, has_hub: bool) -> Heartbeat {
         self.number += 1;
         if self.awaited.len() == AWAITED_MAX {
             self.awaited.pop_front();
@@ -66,7 +80,8 @@ impl Pulse {
     }
 
     /// Takes a heartbeat: the round-trip time that it shows, and the echo that it wants.
-    fn hear(&mut self, now: Instant, beat: &Heartbeat, has_hub: bool) -> (Option<Duration>, Option<Heartbeat>) {
+    pub fn hear(&mut self, now: Instant, beat: &Heartbeat, has_hub: bool) -> (Option<Duration>, Option<Heartbeat>) {
+        self.silent_at = now + self.down_after;
         let sent = self.awaited.iter().find(|(number, _)| *number == beat.echo).map(|(_, sent)| *sent);
         if sent.is_some() {
             self.awaited.retain(|(number, _)| *number > beat.echo);
@@ -90,19 +105,17 @@ pub async fn run<S>(
 where
     S: Stream<Item = Result<Heartbeat, Status>> + Unpin,
 {
-    let mut pulse = Pulse::default();
+    let mut pulse = Pulse::new(config, Instant::now());
     let mut beats = interval(config.interval);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut silent_at = Instant::now() + config.down_after;
     loop {
         tokio::select! {
             () = cut.cancelled() => return End::Cut,
-            () = sleep_until(silent_at) => return End::Silent,
+            () = sleep_until(pulse.silent_at()) => return End::Silent,
             _ = beats.tick() => send(&out, pulse.beat(Instant::now(), links.has_hub())),
             heard = inbound.next() => match heard {
                 Some(Ok(beat)) => {
                     let now = Instant::now();
-                    silent_at = now + config.down_after;
                     let (round_trip, echo) = pulse.hear(now, &beat, links.has_hub());
                     links.heard(peer.uuid, round_trip);
                     echo.into_iter().for_each(|echo| send(&out, echo));
@@ -125,7 +138,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_echo_shows_the_round_trip_and_is_not_echoed_again() {
-        let (mut a, mut b) = (Pulse::default(), Pulse::default());
+        let [mut a, mut b] = [(), ()].map(|()| Pulse::new(Config::default(), Instant::now()));
         let beat = a.beat(Instant::now(), false);
         let (_, echo) = b.hear(Instant::now(), &beat, false);
         tokio::time::advance(Duration::from_millis(30)).await;

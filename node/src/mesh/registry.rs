@@ -188,7 +188,7 @@ pub async fn announce_self(tx: &mut Tx, announcement: NodeAnnounced) -> Result<b
     Ok(!unchanged)
 }
 
-/// Feeds the registry into a digest, in order of UUID. Returns how many rows it has.
+/// Feeds the registry into a digest, in order of UUID, and who took whose place. Returns how many rows it has.
 pub async fn digest(tx: &mut Tx, audience: &Audience, hasher: &mut sha2::Sha256) -> Result<u64, storage::Error> {
     use sha2::Digest as _;
     if *audience != Audience::Everyone {
@@ -210,7 +210,7 @@ pub async fn digest(tx: &mut Tx, audience: &Audience, hasher: &mut sha2::Sha256)
         }
         count += 1;
     }
-    Ok(count)
+    Ok(count + replaced::digest(tx, audience, hasher).await?)
 }
 
 /// Whether `known` is a node (not an operator).

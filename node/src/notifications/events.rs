@@ -68,7 +68,7 @@ impl Replicated for pb::ChainNoticeWithdrawn {
             return Ok(0);
         }
         // An earlier version is of no use any more.
-        merge.takes(SAID);
+        merge.clears(SAID);
         let (clocks, live) = merge.settle(tx).await?;
         let row = ChainRow {
             id,

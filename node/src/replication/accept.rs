@@ -16,10 +16,13 @@ use super::apply::{apply, apply_guarded, is_never_held};
 use crate::{
     accounts, audit,
     auth::Permit,
-    journal::{Event, Outcome, Stamp, State, Stream, StreamKey, conflicts, entries, streams},
+    journal::{Event, Outcome, Stamp, State, Stream, StreamKey, conflicts, entries, snapshots, streams},
     mesh::{registry, replaced},
     storage::{self, Db, Tx},
 };
+
+/// Signatures that are checked in one go at the least: fewer are not worth another thread.
+const VERIFIED_AT_ONCE_MIN: usize = 64;
 
 /// Why events are not taken.
 #[derive(Debug, thiserror::Error)]
@@ -62,18 +65,18 @@ impl Taken {
 
 /// Takes in events of one stream, in order without gaps, that `from` brought.
 pub async fn batch(db: &Db, from: &SpiffeId, signed: Vec<SignedEvent>) -> Result<Taken, Error> {
-    take_in(db, from, signed, false, &Permit::default()).await
+    verify(db, from, signed, false).await?.take(db, &Permit::default()).await
 }
 
 /// As [`batch`], by somebody's leave: what is new is written down, an audit entry an event, in the same transaction.
 pub async fn batch_by(db: &Db, from: &SpiffeId, signed: Vec<SignedEvent>, by: &Permit) -> Result<Taken, Error> {
-    take_in(db, from, signed, false, by).await
+    verify(db, from, signed, false).await?.take(db, by).await
 }
 
 /// Takes in a piece of a snapshot: the live events of a run of one stream, in order. Each is verified by its own
 /// signature; that none was left out says only who brings them, so that it must be a hub or the origin.
 pub async fn live(db: &Db, from: &SpiffeId, signed: Vec<SignedEvent>) -> Result<Taken, Error> {
-    take_in(db, from, signed, true, &Permit::default()).await
+    verify(db, from, signed, true).await?.take(db, &Permit::default()).await
 }
 
 /// Who may bring pieces of snapshots: whoever is to be believed that nothing but what was superseded is left out. That is
@@ -82,28 +85,60 @@ pub fn may_bring_live_only(from: &SpiffeId, origin: Uuid) -> bool {
     from.kind == Kind::Hub || from.uuid == origin
 }
 
-async fn take_in(
-    db: &Db,
-    from: &SpiffeId,
+/// Reads events of one stream that `from` brought to `me` and checks what can be known without a database: form, chain,
+/// audience, order, and who may bring live events alone. Signatures are not checked.
+///
+/// # Errors
+/// What is wrong, as a [`Error::Fault`] of the peer.
+pub fn read(
     signed: Vec<SignedEvent>,
+    from: &SpiffeId,
+    me: &SpiffeId,
     live_only: bool,
-    by: &Permit,
-) -> Result<Taken, Error> {
-    let me = db.author().id.clone();
-    let run = Run::read(signed, from, &me, live_only)?;
+) -> Result<(StreamKey, Vec<Event>), Error> {
+    let run = Run::read(signed, from, me, live_only)?;
+    Ok((run.key, run.events))
+}
+
+/// Events of one stream whose form and signatures are in order.
+pub struct Verified {
+    run: Run,
+    keys: Keys,
+}
+
+/// The first half of taking events in, which changes nothing: while one batch is merged, the next is verified.
+///
+/// # Errors
+/// They are not in order, or the database failed. A key that is not known may be announced in a batch before, which is
+/// not merged yet.
+pub async fn verify(db: &Db, from: &SpiffeId, signed: Vec<SignedEvent>, live_only: bool) -> Result<Verified, Error> {
+    let run = Run::read(signed, from, &db.author().id, live_only)?;
     let keys = run.verify(db).await?;
-    if run.key.0 == me.uuid {
-        return own(db, run).await;
-    }
-    let (again, same_keys) = (run.clone(), keys.clone());
-    let (by, by_again) = (by.clone(), by.clone());
-    match db.receive(move |tx| Box::pin(async move { run.take(tx, &keys, apply, &by).await })).await {
-        // One event that the database refuses must not hold up the rest: this time each has a savepoint of its own.
-        Err(Error::Storage(error)) if error.is_refusal() => {
-            db.receive(move |tx| Box::pin(async move { again.take(tx, &same_keys, apply_guarded, &by_again).await }))
-                .await
+    Ok(Verified { run, keys })
+}
+
+impl Verified {
+    /// The second half: stores and merges them, in one transaction.
+    ///
+    /// # Errors
+    /// They don't fit what is known, or the database failed.
+    pub async fn take(self, db: &Db, by: &Permit) -> Result<Taken, Error> {
+        let Self { run, keys } = self;
+        if run.key.0 == db.author().id.uuid {
+            return own(db, run).await;
         }
-        taken => taken,
+        let (again, same_keys) = (run.clone(), keys.clone());
+        let (by, by_again) = (by.clone(), by.clone());
+        match db.receive(move |tx| Box::pin(async move { run.take(tx, &keys, apply, &by).await })).await {
+            // One event that the database refuses must not hold up the rest: this time each has a savepoint of its own.
+            Err(Error::Storage(error)) if error.is_refusal() => {
+                db.receive(move |tx| {
+                    Box::pin(async move { again.take(tx, &same_keys, apply_guarded, &by_again).await })
+                })
+                .await
+            }
+            taken => taken,
+        }
     }
 }
 
@@ -142,6 +177,8 @@ struct Run {
     events: Vec<Event>,
     /// Whether what was superseded may be missing between them.
     live_only: bool,
+    /// Who brought them.
+    from: Uuid,
 }
 
 /// Who signed with which key.
@@ -178,16 +215,16 @@ impl Run {
                 return fault("the events do not follow each other");
             }
         }
-        Ok(Self { key, events, live_only })
+        Ok(Self { key, events, live_only, from: from.uuid })
     }
 
     /// One event, out of the order of its stream.
     fn alone(event: Event) -> Self {
         let key = (event.header.origin, event.header.audience.clone());
-        Self { key, events: vec![event], live_only: true }
+        Self { from: key.0, key, events: vec![event], live_only: true }
     }
 
-    /// Checks every signature, off the async threads: 40 µs each.
+    /// Checks every signature, off the async threads and on all cores: 40 µs each.
     async fn verify(&self, db: &Db) -> Result<Keys, Error> {
         let mut keys = Keys::new();
         for event in &self.events {
@@ -201,13 +238,20 @@ impl Run {
             }
             keys.insert(id, certified);
         }
-        let (events, by_key) = (self.events.clone(), keys.clone());
-        let good = tokio::task::spawn_blocking(move || events.iter().all(|event| is_signed(event, &by_key)));
-        match good.await {
-            Ok(true) => Ok(keys),
-            Ok(false) => fault("a signature does not hold"),
-            Err(_) => Err(storage::Error::Unavailable("the node is stopping".into()).into()),
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let share = self.events.len().div_ceil(cores).max(VERIFIED_AT_ONCE_MIN);
+        let checks = self.events.chunks(share).map(|events| {
+            let (events, keys) = (events.to_vec(), keys.clone());
+            tokio::task::spawn_blocking(move || events.iter().all(|event| is_signed(event, &keys)))
+        });
+        for good in futures::future::join_all(checks).await {
+            match good {
+                Ok(true) => {}
+                Ok(false) => return fault("a signature does not hold"),
+                Err(_) => return Err(storage::Error::Unavailable("the node is stopping".into()).into()),
+            }
         }
+        Ok(keys)
     }
 
     async fn take(self, tx: &mut Tx, keys: &Keys, merge: Merge, by: &Permit) -> Result<Taken, Error> {
@@ -245,6 +289,7 @@ impl Run {
         }
         if has_gaps {
             streams::raise_floor(tx, stream.id, stream.head).await?;
+            snapshots::brought(tx, &stream.audience, self.from).await?;
         }
         Ok(Taken { new: new.len(), ..Taken::nothing(self.key, stream.head) })
     }
@@ -285,7 +330,7 @@ fn is_stripped(event: &Event) -> bool {
 }
 
 /// Notes that a stream was forked, once: it is offered again and again.
-async fn note_fork(tx: &mut Tx, stream: &Stream) -> Result<(), storage::Error> {
+pub(super) async fn note_fork(tx: &mut Tx, stream: &Stream) -> Result<(), storage::Error> {
     if conflicts::is_noted(tx, "fork", stream.id).await? {
         return Ok(());
     }
@@ -319,7 +364,7 @@ async fn one(
     Ok(())
 }
 
-fn stamp(stream: i64, event: &Event) -> Stamp {
+pub(super) fn stamp(stream: i64, event: &Event) -> Stamp {
     let header = &event.header;
     Stamp { hlc: header.hlc, origin: header.origin, stream, seq: header.seq.cast_signed() }
 }
@@ -422,6 +467,24 @@ pub async fn singles(db: &Db, signed: Vec<SignedEvent>) -> Result<usize, Error> 
     Ok(count)
 }
 
+/// Verifies one event out of the order of its stream that a peer brought: form, chain, audience, body and signature.
+pub(super) async fn verified(db: &Db, from: &SpiffeId, signed: SignedEvent) -> Result<(Event, Arc<Certified>), Error> {
+    let me = &db.author().id;
+    let event = Event::parse(signed).or_else(|error| fault(error.to_string()))?;
+    let header = &event.header;
+    let is_for_us = header.chain == me.chain && header.audience.may_travel(header.origin, from.uuid, me);
+    if !is_for_us || event.message().is_none() {
+        return fault("an event that is not for this node, or without its body");
+    }
+    let key = header.key_id;
+    let run = Run::alone(event);
+    let mut keys = run.verify(db).await?;
+    match (run.events.into_iter().next(), keys.remove(&key)) {
+        (Some(event), Some(certified)) => Ok((event, certified)),
+        _ => fault("an unknown key"),
+    }
+}
+
 /// Checks one event that is read here and not kept: form, chain and signature. Returns it with its origin; what it says
 /// is the caller's to judge.
 pub async fn attested(db: &Db, signed: SignedEvent) -> Result<(Event, SpiffeId), Error> {
@@ -464,6 +527,7 @@ async fn retry(db: &Db, waiting: Vec<entries::Withheld>) -> Result<usize, Error>
                 let outcome = apply_guarded(tx, origin.id(), &event, &held.stamp).await?;
                 if outcome.state != State::Quarantined {
                     entries::settle(tx, held.stamp.stream, held.stamp.seq, &outcome).await?;
+                    tx.signals.journal = true;
                     applied += 1;
                 }
             }
@@ -473,6 +537,24 @@ async fn retry(db: &Db, waiting: Vec<entries::Withheld>) -> Result<usize, Error>
     .await
 }
 
+/// Tries one event in quarantine again. `None` when it does not wait there.
+///
+/// # Errors
+/// The database failed.
+pub async fn retry_one(tx: &mut Tx, stream: i64, seq: i64) -> Result<Option<Outcome>, storage::Error> {
+    if entries::reason(tx, stream, seq).await?.is_none() {
+        return Ok(None);
+    }
+    let Some(signed) = entries::get(tx, stream, seq).await? else { return Ok(None) };
+    let Ok(event) = Event::parse(signed) else { return Ok(None) };
+    let Some(origin) = registry::find_by_key(tx, event.header.key_id).await? else { return Ok(None) };
+    let outcome = apply_guarded(tx, origin.id(), &event, &stamp(stream, &event)).await?;
+    entries::settle(tx, stream, seq, &outcome).await?;
+    // What comes of it belongs to the state that peers compare.
+    tx.signals.journal = true;
+    Ok(Some(outcome))
+}
+
 #[cfg(test)]
 #[path = "accept_tests.rs"]
-mod tests;
+pub(super) mod tests;

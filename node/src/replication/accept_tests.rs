@@ -6,6 +6,7 @@ use prost::{Message, Name};
 
 use super::*;
 use crate::{
+    clock::Hlc,
     identity::Author,
     journal::{Audience, Draft, Hash},
     on_both,
@@ -14,24 +15,32 @@ use crate::{
 
 /// A peer and one stream of it.
 #[derive(Clone)]
-struct Origin {
-    author: Arc<Author>,
+pub(in crate::replication) struct Origin {
+    pub(in crate::replication) author: Arc<Author>,
     seq: u64,
     previous: Option<Hash>,
+    /// Seconds that its clock is ahead of the node's.
+    ahead: u64,
 }
 
 impl Origin {
-    fn new(id: SpiffeId) -> Self {
-        Self { author: Arc::new(testing::author(id)), seq: 0, previous: None }
+    pub(in crate::replication) fn new(id: SpiffeId) -> Self {
+        Self { author: Arc::new(testing::author(id)), seq: 0, previous: None, ahead: 0 }
     }
 
-    fn say<M: Message + Name>(&mut self, node: &Node, audience: &Audience, subject: i64, message: &M) -> SignedEvent {
+    pub(in crate::replication) fn say<M: Message + Name>(
+        &mut self,
+        node: &Node,
+        audience: &Audience,
+        subject: i64,
+        message: &M,
+    ) -> SignedEvent {
         self.seq += 1;
         let draft = Draft {
             audience,
             seq: self.seq,
             previous: self.previous,
-            hlc: node.app.clock().tick(),
+            hlc: Hlc(node.app.clock().tick().0 + (self.ahead << 32)),
             schema_version: 1,
             kind: &M::full_name(),
             subject,
@@ -42,7 +51,7 @@ impl Origin {
         event.into_signed()
     }
 
-    fn announce(&mut self, node: &Node, version: &str) -> SignedEvent {
+    pub(in crate::replication) fn announce(&mut self, node: &Node, version: &str) -> SignedEvent {
         let announcement = NodeAnnounced {
             certificate: self.author.certificate.der.clone(),
             display_name: "peer".into(),
@@ -53,7 +62,7 @@ impl Origin {
         self.say(node, &Audience::Everyone, 0, &announcement)
     }
 
-    fn withdraw(&mut self, node: &Node, drink: i64) -> SignedEvent {
+    pub(in crate::replication) fn withdraw(&mut self, node: &Node, drink: i64) -> SignedEvent {
         self.say(node, &Audience::Everyone, 0, &pb::DrinkWithdrawn { drink })
     }
 }
@@ -79,6 +88,15 @@ on_both!(a_body_that_nobody_may_erase_is_missed_and_comes_from_another, async |n
     assert!(matches!(batch(&node.db, &relay, stripped).await, Err(Error::Fault(_))));
     assert_eq!(batch(&node.db, &relay, good).await.unwrap().new, 2);
     assert_eq!(states(&node).await, [State::Applied, State::Applied]);
+});
+
+on_both!(whose_clock_is_ahead_is_known_all_the_same_and_no_fault_of_who_brings_it, async |node: Node| {
+    let mut hub = Origin { ahead: 3_600, ..Origin::new(testing::name(1, "C")) };
+    let relay = testing::name(1_001, "C");
+    for event in [hub.announce(&node, "1"), hub.withdraw(&node, 7), hub.withdraw(&node, 8)] {
+        assert_eq!(batch(&node.db, &relay, vec![event]).await.unwrap().new, 1);
+    }
+    assert_eq!(states(&node).await, [State::Applied, State::Quarantined, State::Quarantined]);
 });
 
 on_both!(a_fork_is_noted_once_and_blocks_nobody_else, async |node: Node| {

@@ -14,7 +14,7 @@ use sha2::Digest as _;
 
 use crate::{
     accounts, audit, catalog,
-    journal::{Audience, Error, Event, Outcome, Replicated, Scope, Stamp, State},
+    journal::{Audience, Error, Event, Hash, Outcome, Replicated, Scope, Stamp, State},
     maintenance,
     mesh::{registry, replaced},
     notifications, preferences, reports,
@@ -26,14 +26,20 @@ use crate::{
 type Apply =
     for<'a> fn(&'a mut Tx, &'a SpiffeId, &'a Event, &'a Stamp) -> BoxFuture<'a, Result<Outcome, storage::Error>>;
 
-/// Kinds that are never held back, whatever the clock of their origin: what ends something must bite.
+/// Kinds that are never held back, whatever the clock of their origin: what ends something must bite; and an announcement,
+/// which says something of its origin alone, must be known, or all that the origin says would be a fault of whoever
+/// passes it on.
 const NEVER_HELD: &[&str] = &[
+    "codepop.mesh.v1.NodeAnnounced",
     "codepop.accounts.v1.SessionEnded",
     "codepop.accounts.v1.SessionsEnded",
     "codepop.accounts.v1.UserDeleted",
     "codepop.accounts.v1.UserStatusChanged",
     "codepop.roles.v1.RoleRevoked",
 ];
+
+/// Kinds whose rows keep no clocks, or are dropped when their time is over: the events stay live.
+pub const WITHOUT_CLOCKS: &[&str] = &["codepop.accounts.v1.SessionEnded", "codepop.accounts.v1.LegacySessionKept"];
 
 /// Whether events of this kind are merged whatever the clock of their origin says.
 pub fn is_never_held(kind: &str) -> bool {
@@ -94,6 +100,13 @@ table! {
     reports_pb::StoreFiguresReported,
 }
 
+/// The kinds of events that this program knows, in order.
+pub fn kinds() -> Vec<&'static str> {
+    let mut kinds: Vec<&str> = table().keys().map(String::as_str).collect();
+    kinds.sort_unstable();
+    kinds
+}
+
 /// Reactions to erased personal data: each noun drops its rows about deleted users; the audit trail
 /// keeps its entries and loses their addresses.
 pub async fn forget_deleted(tx: &mut Tx) -> Result<(), storage::Error> {
@@ -104,19 +117,64 @@ pub async fn forget_deleted(tx: &mut Tx) -> Result<(), storage::Error> {
     notifications::forget_deleted(tx).await
 }
 
-/// Digest of the merged rows of an audience, and how many rows there are.
-pub async fn digest(tx: &mut Tx, audience: &Audience) -> Result<([u8; 32], u64), storage::Error> {
+/// What the merged rows of one noun in one audience come to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The noun.
+    pub noun: &'static str,
+    /// SHA-256 over the rows in canonical order, local columns left out.
+    pub digest: Hash,
+    /// How many rows there are.
+    pub rows: u64,
+}
+
+macro_rules! parts {
+    ($tx:expr, $audience:expr, $($noun:literal: $digest:path,)+) => {{
+        let mut parts = Vec::new();
+        $(
+            let mut hasher = sha2::Sha256::new();
+            let rows = $digest($tx, $audience, &mut hasher).await?;
+            parts.push(Part { noun: $noun, digest: hasher.finalize().into(), rows });
+        )+
+        parts
+    }};
+}
+
+/// What the merged rows of an audience come to, noun by noun. Nouns come at the end of the list: it says how digests are
+/// computed, with [`VERSION`](super::states::VERSION).
+///
+/// # Errors
+/// The database failed.
+pub async fn parts(tx: &mut Tx, audience: &Audience) -> Result<Vec<Part>, storage::Error> {
+    Ok(parts!(tx, audience,
+        "nodes": registry::digest,
+        "accounts": accounts::digest,
+        "stores": stores::digest,
+        "catalog": catalog::digest,
+        "preferences": preferences::digest,
+        "notifications": notifications::digest,
+        "maintenance": maintenance::digest,
+        "reports": reports::digest,
+    ))
+}
+
+/// One digest for the rows of all nouns, and how many there are.
+pub fn sum(parts: &[Part]) -> (Hash, u64) {
     let mut hasher = sha2::Sha256::new();
-    let mut rows = registry::digest(tx, audience, &mut hasher).await?;
-    rows += replaced::digest(tx, audience, &mut hasher).await?;
-    rows += accounts::digest(tx, audience, &mut hasher).await?;
-    rows += stores::digest(tx, audience, &mut hasher).await?;
-    rows += catalog::digest(tx, audience, &mut hasher).await?;
-    rows += preferences::digest(tx, audience, &mut hasher).await?;
-    rows += notifications::digest(tx, audience, &mut hasher).await?;
-    rows += maintenance::digest(tx, audience, &mut hasher).await?;
-    rows += reports::digest(tx, audience, &mut hasher).await?;
-    Ok((hasher.finalize().into(), rows))
+    for part in parts {
+        hasher.update(part.noun.as_bytes());
+        hasher.update([0]);
+        hasher.update(part.digest);
+    }
+    (hasher.finalize().into(), parts.iter().map(|part| part.rows).sum())
+}
+
+/// Digest of the merged rows of an audience, and how many rows there are.
+///
+/// # Errors
+/// The database failed.
+pub async fn digest(tx: &mut Tx, audience: &Audience) -> Result<(Hash, u64), storage::Error> {
+    Ok(sum(&parts(tx, audience).await?))
 }
 
 /// As [`apply`], behind a savepoint: what the database refuses to hold is undone and waits in quarantine, and the stream

@@ -2,16 +2,23 @@
 //!
 //! Reading order: `session` (the protocol, without I/O), `accept` (the one door in), `apply` (which event merges into
 //! which noun), `stream` (a session on a connection), `peer` (dialling and reconnecting), `find` (fetching one account),
-//! `find_drink` (fetching one drink), `replaced` (when a node takes another's place), `rpc` (the gRPC face).
+//! `find_drink` (fetching one drink), `states` (what nodes compare), `repair` and `restore` (what is done about a
+//! difference), `inspect` (what is wrong with the own data), `replaced` (when a node takes
+//! another's place), `rpc` (the gRPC face) with `lend`.
 
 pub mod accept;
 pub mod apply;
 pub mod find;
 mod find_drink;
-mod outbox;
+pub mod inspect;
+pub mod lend;
+pub mod outbox;
 pub mod peer;
+pub mod repair;
 pub mod replaced;
+pub mod restore;
 pub mod rpc;
 pub mod session;
+pub mod states;
 pub mod stream;
 mod unknown;

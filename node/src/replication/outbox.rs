@@ -10,11 +10,11 @@ use crate::journal::Positions;
 
 /// Frames that wait to be sent, at most one of a kind.
 #[derive(Debug, Default)]
-pub(super) struct Outbox(Vec<Frame>);
+pub struct Outbox(Vec<Frame>);
 
 impl Outbox {
     /// Adds a frame to be sent; it takes the place of one of its kind.
-    pub(super) fn push(&mut self, frame: Frame) {
+    pub fn push(&mut self, frame: Frame) {
         let same = self.0.iter_mut().find(|waiting| discriminant(*waiting) == discriminant(&frame));
         match (same, frame) {
             (Some(Frame::Ack(waiting)), Frame::Ack(newer)) => merge(waiting, &newer),
@@ -24,7 +24,7 @@ impl Outbox {
     }
 
     /// Everything that waits, to be sent now.
-    pub(super) fn take(&mut self) -> Vec<Frame> {
+    pub fn take(&mut self) -> Vec<Frame> {
         take(&mut self.0)
     }
 }
@@ -58,7 +58,7 @@ mod tests {
         for seq in 1..=1_000 {
             outbox.push(ack(&a, seq, 2 * seq - 1));
             outbox.push(ack(&b, seq, 2 * seq));
-            outbox.push(Frame::Digest(Digest { vector_hash: vec![seq as u8; 16] }));
+            outbox.push(Frame::Digest(Digest { vector_hash: vec![seq as u8; 16], states: vec![] }));
             outbox.push(Frame::Want(Want::default()));
         }
         let frames = outbox.take();

@@ -45,14 +45,14 @@ use crate::{
 pub const PROTOCOL: u32 = 1;
 
 /// How long introducing oneself and opening a stream may take.
-const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
+pub const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The plan is made again at least this often, should a change have been missed.
-const REPLAN_EVERY: Duration = Duration::from_secs(5);
+pub const REPLAN_EVERY: Duration = Duration::from_secs(5);
 
 /// A link that lasted so long was good: after it, waits begin at the shortest again. One that a peer ends at once must not
 /// be dialled ten times a second for ever.
-const PROVEN_AFTER: Duration = Duration::from_secs(10);
+pub const PROVEN_AFTER: Duration = Duration::from_secs(10);
 
 /// Announcements taken from one answer to Register at the most.
 const ANNOUNCEMENTS_MAX: usize = 2_000;
@@ -194,35 +194,45 @@ impl Dialler {
     /// Keeps a link to a peer: dials, and dials again.
     async fn keep(&self, peer: Uuid) {
         let mut backoff = Backoff::default();
-        let mut changes = self.links.changes();
+        let mut rest_until = Instant::now();
         loop {
-            changes.borrow_and_update();
-            if self.links.is_linked(peer) {
+            let wait = if self.links.is_linked(peer) {
                 self.away.set(peer, false);
-                if changes.changed().await.is_err() {
-                    return;
-                }
-                continue;
-            }
-            let wait = match self.link_once(peer, &mut backoff).await {
-                Failed::Linked => backoff.next(rand::random()),
-                // It is there; it has others to talk to.
-                Failed::Full => AFTER_FULL,
-                Failed::Fault(why) => {
-                    tracing::warn!(peer.id = %peer, why, "the link ended for a fault of the peer");
-                    AFTER_FAULT
-                }
-                failed => {
-                    tracing::debug!(peer.id = %peer, error = %failed, "no link");
-                    self.away.set(peer, !self.links.is_linked(peer));
-                    backoff.next(rand::random())
+                self.stay(peer, &mut backoff).await
+            } else {
+                match self.link_once(peer, &mut backoff).await {
+                    Failed::Linked => backoff.next(rand::random()),
+                    // It is there; it has others to talk to.
+                    Failed::Full => AFTER_FULL,
+                    Failed::Fault(why) => {
+                        tracing::warn!(peer.id = %peer, why, "the link ended for a fault of the peer");
+                        rest_until = Instant::now() + AFTER_FAULT;
+                        AFTER_FAULT
+                    }
+                    failed => {
+                        tracing::debug!(peer.id = %peer, error = %failed, "no link");
+                        self.away.set(peer, !self.links.is_linked(peer));
+                        backoff.next(rand::random())
+                    }
                 }
             };
+            let wait = wait.max(rest_until.saturating_duration_since(Instant::now()));
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 () = self.links.until_linked(peer) => {}
             }
         }
+    }
+
+    /// Stays for as long as a link holds that the peer has dialled. Afterwards there is a wait as after an own one: two
+    /// that end each other's links would otherwise dial in turns without a pause.
+    async fn stay(&self, peer: Uuid, backoff: &mut Backoff) -> Duration {
+        let (mut changes, since) = (self.links.changes(), Instant::now());
+        while self.links.is_linked(peer) && changes.changed().await.is_ok() {}
+        if since.elapsed() >= PROVEN_AFTER {
+            backoff.reset();
+        }
+        backoff.next(rand::random())
     }
 
     /// Dials, and stays for as long as the link holds.

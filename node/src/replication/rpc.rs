@@ -9,9 +9,10 @@ use std::{
 use codepop_proto::{
     journal::SignedEvent,
     mesh::{
-        FindAccountRequest, FindAccountResponse, FindDrinkRequest, FindDrinkResponse, LinkRequest, LinkResponse,
-        RegisterRequest, RegisterResponse, ReplicateRequest, ReplicateResponse, find_account_request::Account,
-        mesh_service_server::MeshService,
+        CompareStateRequest, CompareStateResponse, FetchLiveRequest, FetchLiveResponse, FindAccountRequest,
+        FindAccountResponse, FindDrinkRequest, FindDrinkResponse, LinkRequest, LinkResponse, ListLiveRequest,
+        ListLiveResponse, RegisterRequest, RegisterResponse, ReplicateRequest, ReplicateResponse,
+        find_account_request::Account, mesh_service_server::MeshService,
     },
 };
 use codepop_shared::{
@@ -26,7 +27,7 @@ use tonic::{Request, Response, Status, Streaming};
 use uuid::Uuid;
 
 use super::{
-    accept, find, find_drink,
+    accept, find, find_drink, lend,
     peer::{Dialler, PROTOCOL},
     stream::QUEUE_FRAMES,
 };
@@ -76,6 +77,13 @@ impl MeshRpc {
             db.receive(move |tx| Box::pin(replaced::note_still_runs(tx, node))).await?;
         }
         Ok(proof)
+    }
+
+    /// Who asks, and may ask now.
+    fn asker<T>(&self, request: &Request<T>) -> Result<SpiffeId, Failure> {
+        let asker = Actor::of(request)?.caller;
+        self.count_find(asker.uuid)?;
+        Ok(asker)
     }
 
     /// Counts a question of a node; refuses those beyond the limit.
@@ -141,6 +149,26 @@ impl MeshService for MeshRpc {
         let drink = request.get_ref().drink;
         let found = self.dialler.db.read(move |tx| Box::pin(find_drink::serve(tx, drink))).await;
         Ok(Response::new(found.map_err(|error: storage::Error| Failure::from(&error))?))
+    }
+
+    async fn compare_state(
+        &self,
+        request: Request<CompareStateRequest>,
+    ) -> Result<Response<CompareStateResponse>, Status> {
+        let asker = self.asker(&request)?;
+        let audience = request.into_inner().audience;
+        let states = self.dialler.replicator.states();
+        Ok(Response::new(lend::compare(states, &self.dialler.db, &asker, &audience).await?))
+    }
+
+    async fn list_live(&self, request: Request<ListLiveRequest>) -> Result<Response<ListLiveResponse>, Status> {
+        let asker = self.asker(&request)?;
+        Ok(Response::new(lend::list(&self.dialler.db, &asker, request.into_inner()).await?))
+    }
+
+    async fn fetch_live(&self, request: Request<FetchLiveRequest>) -> Result<Response<FetchLiveResponse>, Status> {
+        let asker = self.asker(&request)?;
+        Ok(Response::new(lend::fetch(&self.dialler.db, &asker, request.into_inner()).await?))
     }
 
     async fn link(&self, request: Request<Streaming<LinkRequest>>) -> Result<Response<Self::LinkStream>, Status> {

@@ -6,10 +6,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use codepop_proto::mesh::{Ack, Digest, EventBatch, Hello, ReplicationFrame, Want, replication_frame::Frame};
+use codepop_proto::mesh::{
+    Ack, AudienceState, Digest, EventBatch, Hello, ReplicationFrame, Want, replication_frame::Frame,
+};
 use codepop_shared::identity::SpiffeId;
 
-use crate::journal::{Positions, Stream, StreamKey};
+use crate::journal::{Audience, Positions, Stream, StreamKey};
 
 /// Events that may be under way without an acknowledgement: a quarter of a second of catch-up, and a bound on what a
 /// slow peer makes us hold.
@@ -26,6 +28,29 @@ pub const BATCH_BYTES_MAX: usize = 1_024 * 1_024;
 
 /// A digest is sent again after so many ticks even when nothing changed here: the other side may have changed.
 const DIGEST_EVERY_TICKS: u32 = 10;
+
+/// Audiences that a peer may tell the state of; two nodes share three at the most.
+const STATES_MAX: usize = 16;
+
+/// What the state of an audience came to at one node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Digested {
+    /// The audience.
+    pub audience: Audience,
+    /// What it depends on.
+    pub basis: [u8; 16],
+    /// Over rows and live events.
+    pub state: [u8; 32],
+}
+
+/// The states of an audience at two nodes, found after the same events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Compared {
+    /// The audience.
+    pub audience: Audience,
+    /// Whether they are equal; otherwise one of the two nodes has lost something.
+    pub equal: bool,
+}
 
 /// What is to be done about a frame.
 #[derive(Debug, PartialEq)]
@@ -74,8 +99,16 @@ pub struct Session {
     received_events: u64,
     /// Whether the peer's first acknowledgement holds no more of our own words than we do.
     confirmed: Option<bool>,
+    /// Digest of what both hold alike; `None` after a change. Without it every tick of every link would hash all streams.
+    digest: Option<[u8; 16]>,
     digest_sent: Option<[u8; 16]>,
     digest_heard: Option<[u8; 16]>,
+    /// What our state came to.
+    states: Vec<Digested>,
+    /// Whether the peer was not told yet.
+    states_changed: bool,
+    /// What comparisons of states showed.
+    compared: Vec<Compared>,
     ticks: u32,
 }
 
@@ -96,8 +129,12 @@ impl Session {
             acknowledged_events: 0,
             received_events: 0,
             confirmed: None,
+            digest: None,
             digest_sent: None,
             digest_heard: None,
+            states: Vec::new(),
+            states_changed: false,
+            compared: Vec::new(),
             ticks: 0,
         }
     }
@@ -112,7 +149,10 @@ impl Session {
     pub fn journal_changed(&mut self, streams: &[Stream]) {
         for stream in streams {
             let key = (stream.origin, stream.audience.clone());
-            self.heads.insert(key, (stream.id, stream.head));
+            let held = self.heads.insert(key, (stream.id, stream.head));
+            if held.is_none_or(|(_, head)| head != stream.head) {
+                self.digest = None;
+            }
         }
     }
 
@@ -162,13 +202,33 @@ impl Session {
             return vec![];
         }
         self.ticks += 1;
-        let digest = self.common().digest();
-        if self.digest_sent == Some(digest) && !self.ticks.is_multiple_of(DIGEST_EVERY_TICKS) {
+        let digest = self.common_digest();
+        let is_new = self.digest_sent != Some(digest) || self.states_changed;
+        if !is_new && !self.ticks.is_multiple_of(DIGEST_EVERY_TICKS) {
             return vec![];
         }
         self.digest_sent = Some(digest);
-        let frame = Frame::Digest(Digest { vector_hash: digest.to_vec() });
-        vec![Output::Send(frame)]
+        self.states_changed = false;
+        let state = |state: &Digested| AudienceState {
+            audience: state.audience.to_string(),
+            basis: state.basis.to_vec(),
+            state: state.state.to_vec(),
+        };
+        let states = self.states.iter().filter(|state| self.shares(&state.audience)).map(state).collect();
+        vec![Output::Send(Frame::Digest(Digest { vector_hash: digest.to_vec(), states }))]
+    }
+
+    /// What our state came to, when it was computed again.
+    pub fn states_computed(&mut self, states: Vec<Digested>) {
+        if self.states != states {
+            self.states = states;
+            self.states_changed = true;
+        }
+    }
+
+    /// What the peer's last digests showed about states, once.
+    pub fn take_compared(&mut self) -> Vec<Compared> {
+        std::mem::take(&mut self.compared)
     }
 
     /// The next events to send, if there are any and the window is open.
@@ -178,18 +238,22 @@ impl Session {
         if !self.greeted || room == 0 {
             return None;
         }
-        // The stream that says who an origin is goes before its others: BTreeMap order puts `everyone` first.
+        // What people need first goes first: what is for everyone (who an origin is, accounts, roles, stores), and of it
+        // the streams that lack least, so that nobody's few words wait for another's thousands.
         let goes = |key: &StreamKey| self.may_send(key) || self.owed.contains(key);
-        self.heads.iter().filter(|(key, _)| goes(key)).find_map(|(key, (stream, head))| {
+        // Whom this node knows by introduction alone it cannot introduce to others yet.
+        let is_announced = |(origin, audience): &StreamKey| {
+            *origin == self.me.uuid
+                || *audience == Audience::Everyone
+                || self.heads.get(&(*origin, Audience::Everyone)).is_some_and(|(_, head)| *head > 0)
+        };
+        let lacking = self.heads.iter().filter(|(key, _)| goes(key)).filter_map(|(key, (stream, head))| {
             let until = if self.push || self.owed.contains(key) { *head } else { (*head).min(self.wanted.get(key)) };
             let after = self.sent.get(key);
-            (after < until).then(|| Next {
-                stream: *stream,
-                key: key.clone(),
-                after,
-                limit: room.min(BATCH_EVENTS_MAX),
-            })
-        })
+            (after < until && is_announced(key)).then_some((key, *stream, after, until - after))
+        });
+        let (key, stream, after, _) = lacking.min_by_key(|(key, _, _, lacking)| (&key.1, *lacking))?;
+        Some(Next { stream, key: key.clone(), after, limit: room.min(BATCH_EVENTS_MAX) })
     }
 
     /// These events were handed to the connection, up to `seq`.
@@ -225,8 +289,8 @@ impl Session {
     }
 
     /// Whether the last digests heard and computed differ: one of the two is behind.
-    pub fn differs(&self) -> bool {
-        !self.greeted || self.digest_heard.is_some_and(|heard| heard != self.common().digest())
+    pub fn differs(&mut self) -> bool {
+        !self.greeted || self.digest_heard.is_some_and(|heard| heard != self.common_digest())
     }
 
     /// Whether the peer has confirmed that we have all of our own words that it has.
@@ -283,13 +347,16 @@ impl Session {
         let Ok(theirs) = <[u8; 16]>::try_from(digest.vector_hash.as_slice()) else {
             return vec![Output::Close("a digest that has not 16 bytes")];
         };
+        if digest.states.len() > STATES_MAX {
+            return vec![Output::Close("a digest of more audiences than there can be")];
+        }
+        self.compared = self.states.iter().filter_map(|ours| compare_states(ours, &digest.states)).collect();
         self.digest_heard = Some(theirs);
-        let common = self.common();
-        if theirs != common.digest() {
+        if theirs != self.common_digest() {
             return vec![self.want()];
         }
         // The peer has all of this, whoever brought it: nothing of it is under way or lacking.
-        for (key, seq) in common.0 {
+        for (key, seq) in self.common().0 {
             self.peer_has.raise(key.clone(), seq);
             self.sent.raise(key, seq);
         }
@@ -321,14 +388,31 @@ impl Session {
         self.heads.iter().filter(|(key, _)| fits(key)).map(|(key, (_, head))| (key.clone(), *head)).collect()
     }
 
+    /// Digest of [`Session::common`].
+    fn common_digest(&mut self) -> [u8; 16] {
+        match self.digest {
+            Some(digest) => digest,
+            None => *self.digest.insert(self.common().digest()),
+        }
+    }
+
+    /// Whether both hold an audience alike.
+    fn shares(&self, audience: &Audience) -> bool {
+        audience.is_relayed() && audience.reaches(&self.me) && audience.reaches(&self.peer)
+    }
+
     /// What we have of what both hold alike.
     fn common(&self) -> Positions {
-        let shared = |(_, audience): &StreamKey| {
-            audience.is_relayed() && audience.reaches(&self.me) && audience.reaches(&self.peer)
-        };
-        let known = self.heads.iter().filter(|(key, (_, head))| shared(key) && *head > 0);
+        let known = self.heads.iter().filter(|(key, (_, head))| self.shares(&key.1) && *head > 0);
         known.map(|(key, (_, head))| (key.clone(), *head)).collect()
     }
+}
+
+/// Compares our state of an audience with the peer's, if both depend on the same.
+fn compare_states(ours: &Digested, theirs: &[AudienceState]) -> Option<Compared> {
+    let name = ours.audience.to_string();
+    let theirs = theirs.iter().find(|theirs| theirs.audience == name && theirs.basis == ours.basis)?;
+    Some(Compared { audience: ours.audience.clone(), equal: theirs.state == ours.state })
 }
 
 /// Wraps a frame for the wire.
@@ -341,7 +425,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::{journal::Audience, testing::name};
+    use crate::testing::name;
 
     fn stream(id: i64, origin: Uuid, audience: Audience, head: u64) -> Stream {
         Stream { id, origin, audience, head, head_hash: None, floor: 0 }
@@ -386,6 +470,20 @@ mod tests {
         ];
         greet(&mut a, &streams, &mut b, &[]);
         assert_eq!(a.next(), None);
+    }
+
+    #[test]
+    fn what_an_origin_says_waits_for_its_announcement() {
+        let (mut a, mut b) = pair(true);
+        (a.me.region, b.me.region, a.peer.region) = ("C".into(), "C".into(), "C".into());
+        let (origin, region) = (Uuid::now_v7(), Audience::Region("C".into()));
+        greet(&mut a, &[stream(1, origin, region.clone(), 5)], &mut b, &[]);
+        assert_eq!(a.next(), None);
+        a.journal_changed(&[stream(2, origin, Audience::Everyone, 1)]);
+        let next = a.next().unwrap();
+        assert_eq!(next.key.1, Audience::Everyone);
+        a.sent(next.key, 1, 1);
+        assert_eq!(a.next().unwrap().key.1, region);
     }
 
     #[test]
@@ -471,6 +569,54 @@ mod tests {
         assert_eq!(b.next(), None);
     }
 
+    fn digested(basis: u8, state: u8) -> Digested {
+        Digested { audience: Audience::Everyone, basis: [basis; 16], state: [state; 32] }
+    }
+
+    #[test]
+    fn states_are_compared_where_they_depend_on_the_same() {
+        let (mut a, mut b) = pair(false);
+        greet(&mut a, &[], &mut b, &[]);
+        let hidden = Digested { audience: Audience::Hubs, ..digested(1, 1) };
+        a.states_computed(vec![hidden, digested(1, 1)]);
+        let Output::Send(Frame::Digest(frame)) = a.tick().remove(0) else { panic!() };
+        assert_eq!(frame.states.len(), 1, "stores do not share what hubs hold");
+        let mut seen = |states: Vec<Digested>| {
+            b.states_computed(states);
+            b.handle(Frame::Digest(frame.clone()));
+            b.take_compared()
+        };
+        assert_eq!(seen(vec![]), []);
+        assert_eq!(seen(vec![digested(2, 2)]), []);
+        assert_eq!(seen(vec![digested(1, 1)]), [Compared { audience: Audience::Everyone, equal: true }]);
+        assert_eq!(seen(vec![digested(1, 2)]), [Compared { audience: Audience::Everyone, equal: false }]);
+        // Told again soon only when there is something new to tell.
+        assert_eq!(a.tick(), []);
+        a.states_computed(vec![digested(3, 3)]);
+        assert_eq!(a.tick().len(), 1);
+    }
+
+    #[test]
+    fn what_everyone_needs_goes_first_and_the_shortest_of_it() {
+        let (a, b) = (name(1_000, "C"), name(1_001, "C"));
+        let (mut a, mut b) = (Session::new(a.clone(), b.clone(), true), Session::new(b, a, true));
+        let origins: Vec<Uuid> = (1..=3).map(Uuid::from_u128).collect();
+        let streams = [
+            stream(1, origins[0], Audience::Region("C".into()), 1),
+            stream(2, origins[1], Audience::Everyone, 900),
+            stream(3, origins[2], Audience::Everyone, 5),
+        ];
+        greet(&mut a, &streams, &mut b, &[]);
+        let mut order = Vec::new();
+        while let Some(next) = a.next() {
+            order.push(next.stream);
+            let head = streams[next.stream as usize - 1].head;
+            let last = head.min(next.after + next.limit as u64);
+            a.sent(next.key, last, (last - next.after) as usize);
+        }
+        assert_eq!(order, [3, 2, 2, 1]);
+    }
+
     #[test]
     fn what_breaks_the_protocol_ends_the_session() {
         let (mut a, _) = pair(true);
@@ -480,7 +626,7 @@ mod tests {
             Frame::Hello(Hello::default()),
             Frame::Events(EventBatch::default()),
             Frame::Ack(Ack { vector: None, received: 1 }),
-            Frame::Digest(Digest { vector_hash: vec![1] }),
+            Frame::Digest(Digest { vector_hash: vec![1], states: vec![] }),
         ] {
             assert!(matches!(a.handle(frame)[..], [Output::Close(_)]));
         }

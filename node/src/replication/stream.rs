@@ -10,7 +10,7 @@ use codepop_proto::{
 use codepop_shared::identity::{Kind, SpiffeId};
 use futures::{Stream as FrameStream, StreamExt as _};
 use tokio::{
-    sync::{Notify, mpsc, watch},
+    sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch},
     time::{Duration, MissedTickBehavior, interval},
 };
 use tokio_util::sync::CancellationToken;
@@ -21,9 +21,11 @@ use super::{
     accept,
     outbox::Outbox,
     session::{BATCH_BYTES_MAX, Next, Output, Session, framed},
+    states::States,
 };
 use crate::{
-    journal::{Stream, conflicts, entries, streams},
+    auth::Permit,
+    journal::{Audience, Stream, conflicts, entries, streams},
     mesh::links::Links,
     storage::{self, Db},
 };
@@ -31,8 +33,11 @@ use crate::{
 /// Frames that may wait for a connection: two batches under way and their acknowledgements.
 pub const QUEUE_FRAMES: usize = 8;
 
+/// Batches of one peer that are between their arrival and their commit: while one is merged, the next is verified.
+const UNDER_WAY: u32 = 2;
+
 /// How often both sides compare what they have.
-const TICK: Duration = Duration::from_secs(1);
+pub const TICK: Duration = Duration::from_secs(1);
 
 /// Why a session ended.
 #[derive(Debug, thiserror::Error)]
@@ -57,13 +62,19 @@ pub struct Replicator {
     db: Db,
     links: Links,
     streams: watch::Receiver<Arc<Vec<Stream>>>,
+    states: States,
 }
 
 impl Replicator {
     /// Sessions over a database.
-    pub fn new(db: Db, links: Links) -> Self {
+    pub fn new(db: Db, links: Links, states: States) -> Self {
         let streams = streams::watch(&db);
-        Self { db, links, streams }
+        Self { db, links, streams, states }
+    }
+
+    /// What the state of each audience comes to.
+    pub fn states(&self) -> &States {
+        &self.states
     }
 
     /// Replicates with a peer until the session ends.
@@ -83,8 +94,17 @@ impl Replicator {
             Ok(known) => session.hello(&known),
             Err(error) => return End::Storage(error),
         };
-        let run =
-            Run { of: self, peer, session: Mutex::new(session), outbox: Mutex::default(), wake: Notify::new(), out };
+        let (verified, waiting) = mpsc::channel(1);
+        let run = Run {
+            of: self,
+            peer,
+            session: Mutex::new(session),
+            outbox: Mutex::default(),
+            wake: Notify::new(),
+            under_way: Arc::new(Semaphore::new(UNDER_WAY as usize)),
+            verified,
+            out,
+        };
         // Before anything else: the peer may greet first, and then digests could overtake our own hello.
         if let Err(end) = run.put(hello).await {
             return end;
@@ -93,6 +113,7 @@ impl Replicator {
             () = cut.cancelled() => End::Cut,
             end = run.send() => end,
             end = run.receive(inbound) => end,
+            end = run.merge(waiting) => end,
             end = run.tick() => end,
         };
         if let End::Fault(why) = &end {
@@ -127,7 +148,18 @@ struct Run<'a> {
     outbox: Mutex<Outbox>,
     /// Something happened that may allow sending.
     wake: Notify,
+    /// Room for [`UNDER_WAY`] batches.
+    under_way: Arc<Semaphore>,
+    /// Batches that may be merged.
+    verified: mpsc::Sender<Waiting>,
     out: mpsc::Sender<ReplicationFrame>,
+}
+
+/// A batch whose signatures hold, and that waits for its turn.
+struct Waiting {
+    batch: accept::Verified,
+    events: usize,
+    room: OwnedSemaphorePermit,
 }
 
 impl Run<'_> {
@@ -179,8 +211,10 @@ impl Run<'_> {
                 continue;
             }
             let mut proofs = self.proofs_for(&batch.events).await?;
-            if batch.live_only {
-                // Its first announcement may be superseded and gone, and then nobody would know the origin's key.
+            // Its first announcement may be superseded and gone, or this node may not bring it, being no hub and below the
+            // floor; and then nobody would know the origin's key.
+            let begins = next.after == 0 && next.key.1 != Audience::Everyone;
+            if batch.live_only || begins {
                 proofs.extend(self.announcement_of(next.key.0).await?);
             }
             self.put(Frame::Events(EventBatch { proofs, ..batch })).await?;
@@ -224,7 +258,11 @@ impl Run<'_> {
                 Ok(ReplicationFrame { frame: None }) => continue,
                 Err(status) => return End::Broken(status.message().to_owned()),
             };
-            let outputs = self.session().handle(frame);
+            let (outputs, compared) = {
+                let mut session = self.session();
+                (session.handle(frame), session.take_compared())
+            };
+            self.of.states.report(self.peer.uuid, compared);
             if let Err(end) = self.perform(outputs).await {
                 return end;
             }
@@ -262,16 +300,39 @@ impl Run<'_> {
         read.await.map_err(End::Storage)
     }
 
+    /// Verifies a batch and hands it on to be merged, in the order of arrival.
     async fn accept(&self, batch: EventBatch) -> Result<(), End> {
-        let count = batch.events.len();
+        let gone = |_| End::Cut;
+        let events = batch.events.len();
+        let room = Arc::clone(&self.under_way).acquire_owned().await.map_err(gone)?;
         if !batch.proofs.is_empty() {
             accept::proofs(&self.of.db, batch.proofs).await?;
         }
-        let taken = if batch.live_only {
-            accept::live(&self.of.db, self.peer, batch.events).await?
-        } else {
-            accept::batch(&self.of.db, self.peer, batch.events).await?
+        let verify = |signed| accept::verify(&self.of.db, self.peer, signed, batch.live_only);
+        let verified = match verify(batch.events.clone()).await {
+            Err(accept::Error::Fault(_)) => {
+                // What says whose key it is may be in the batch before: once that is merged, it is known.
+                drop(self.under_way.acquire_many(UNDER_WAY - 1).await.map_err(gone)?);
+                verify(batch.events).await?
+            }
+            verified => verified?,
         };
+        self.verified.send(Waiting { batch: verified, events, room }).await.map_err(|_| End::Cut)
+    }
+
+    /// Merges what was verified, one batch after the other.
+    async fn merge(&self, mut waiting: mpsc::Receiver<Waiting>) -> End {
+        while let Some(Waiting { batch, events, room }) = waiting.recv().await {
+            if let Err(end) = self.take(batch, events).await {
+                return end;
+            }
+            drop(room);
+        }
+        End::Cut
+    }
+
+    async fn take(&self, batch: accept::Verified, count: usize) -> Result<(), End> {
+        let taken = batch.take(&self.of.db, &Permit::default()).await?;
         metrics::counter!("codepop_events_received_total").increment(taken.new as u64);
         if let Some((have, made)) = taken.forgotten {
             self.fence(&taken.reached.0.1.to_string(), have, made).await;
@@ -319,6 +380,7 @@ impl Run<'_> {
             ticks.tick().await;
             let (outputs, lag, delivered, differs) = {
                 let mut session = self.session();
+                session.states_computed(self.of.states.digested());
                 (session.tick(), session.lag(), session.delivered(), session.differs())
             };
             self.of.links.measured(self.peer.uuid, lag, delivered, differs);

@@ -3,6 +3,7 @@
 
 pub mod access;
 mod audit;
+mod conflicts;
 mod gauges;
 mod nodes;
 mod observe;
@@ -76,11 +77,21 @@ use crate::{
 /// Largest message taken or sent: the contract's batches stay under 2 MiB.
 pub const MESSAGE_MAX: usize = 4 * 1_024 * 1_024;
 
+/// Largest request of people and programs: what a gateway takes, and room for numbers that are longer in a message than in
+/// JSON. Between nodes it is [`MESSAGE_MAX`].
+pub const REQUEST_MAX: usize = 2 * 1_024 * 1_024;
+
 /// Streams that one connection may have open at the same time.
 const STREAMS_MAX: u32 = 128;
 
 /// Requests of one connection that are worked on at the same time.
 const CONCURRENCY_MAX: usize = 128;
+
+/// Streams that a connection may begin and reset before they are looked at; one more ends the connection (rapid reset).
+const RESETS_PENDING_MAX: usize = 20;
+
+/// Streams of one connection that this node may reset because of faults of the caller; one more ends the connection.
+const RESETS_FOR_FAULTS_MAX: usize = 256;
 
 /// Largest header list taken, in bytes.
 const HEADERS_MAX: u32 = 32 * 1_024;
@@ -120,7 +131,7 @@ pub struct Parts {
 
 macro_rules! limited {
     ($server:expr) => {
-        $server.max_decoding_message_size(MESSAGE_MAX).max_encoding_message_size(MESSAGE_MAX)
+        $server.max_decoding_message_size(REQUEST_MAX).max_encoding_message_size(MESSAGE_MAX)
     };
 }
 
@@ -150,13 +161,19 @@ pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) ->
         .http2_keepalive_interval(Some(KEEPALIVE_EVERY))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
         .http2_max_header_list_size(HEADERS_MAX)
+        .http2_max_pending_accept_reset_streams(Some(RESETS_PENDING_MAX))
+        .http2_max_local_error_reset_streams(Some(RESETS_FOR_FAULTS_MAX))
         .timeout(CALL_TIMEOUT)
         .layer(observe::ObserveLayer)
         .layer(GateLayer(gate))
         .add_service(health_service)
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?)
-        .add_service(limited!(MeshServiceServer::new(MeshRpc::new(dialler))))
+        .add_service(
+            MeshServiceServer::new(MeshRpc::new(dialler))
+                .max_decoding_message_size(MESSAGE_MAX)
+                .max_encoding_message_size(MESSAGE_MAX),
+        )
         .add_service(limited!(NodesServiceServer::new(nodes::NodesRpc::new(
             app.clone(),
             links,
@@ -212,7 +229,7 @@ async fn report_health(app: App, health: tonic_health::server::HealthReporter) {
     loop {
         every.tick().await;
         let works = app.read(|tx| Box::pin(crate::journal::entries::counts(tx))).await.is_ok();
-        let serving = works && app.db.fenced().is_none();
+        let serving = works && app.db.fenced().is_none() && app.db.fault().is_none();
         let status = if serving { ServingStatus::Serving } else { ServingStatus::NotServing };
         health.set_service_status("", status).await;
     }

@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use codepop_proto::{
     nodes::{
-        AudienceDigest, Conflict, DiscoverPeersRequest, DiscoverPeersResponse, EventCounts, EventSummary,
-        GetDigestRequest, GetDigestResponse, GetHealthRequest, GetHealthResponse, GetStatusRequest, GetStatusResponse,
-        ListConflictsRequest, ListConflictsResponse, Node, NodeType, Peer, PeerCounts, ReplacedNode, StreamStatus,
+        AudienceDigest, DiscoverPeersRequest, DiscoverPeersResponse, DismissConflictRequest, DismissConflictResponse,
+        EventCounts, EventSummary, GetDigestRequest, GetDigestResponse, GetHealthRequest, GetHealthResponse,
+        GetStatusRequest, GetStatusResponse, ListConflictsRequest, ListConflictsResponse, Node, NodeType, Peer,
+        PeerCounts, ReplacedNode, RetryConflictRequest, RetryConflictResponse, StreamStatus,
         nodes_service_server::NodesService,
     },
     options::Permission,
@@ -20,30 +21,30 @@ use prost_types::Timestamp;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
+use super::conflicts;
 use crate::{
     app::App,
     auth::{Actor, Place},
     backup::schedule::Standing,
     journal::{
-        Audience, Stream, conflicts,
+        Stream,
         entries::{self, Summary},
-        streams,
+        snapshots, streams,
     },
     mesh::{
         links::{Links, Sighting},
         registry::{self, Known},
         replaced::{self, Successors},
     },
-    replication::apply,
-    storage::{self, Tx},
-    stores,
+    replication::{
+        apply, lend,
+        states::{self, AudienceState},
+    },
+    storage, stores,
 };
 
 /// Events that a status shows.
 const RECENT: i64 = 50;
-
-/// Entries that a conflict list shows.
-const CONFLICTS_MAX: i64 = 500;
 
 /// How long a health check waits for the database.
 const HEALTH_TIMEOUT: std::time::Duration = std::time::Duration::from_millis(500);
@@ -86,6 +87,15 @@ impl NodesRpc {
         self.app.read(|tx| Box::pin(stores::legacy_holder(tx))).await
     }
 
+    /// Audiences that came as snapshots and were not yet found equal to a second node.
+    async fn verifying(&self) -> Vec<String> {
+        let read = self.app.read(|tx| Box::pin(snapshots::waiting(tx)));
+        let waiting = tokio::time::timeout(HEALTH_TIMEOUT, read).await.ok().and_then(Result::ok).unwrap_or_default();
+        let mut audiences: Vec<String> = waiting.into_iter().map(|(audience, _)| audience).collect();
+        audiences.dedup();
+        audiences
+    }
+
     fn node_type(&self) -> NodeType {
         node_type(self.app.author().id.kind)
     }
@@ -100,7 +110,7 @@ impl NodesService for NodesRpc {
         let known = known.unwrap_or_default();
         let sightings = self.links.sightings();
         let reachable = sightings.values().filter(|sighting| sighting.is_linked).count();
-        let writes_refused = self.app.db.fenced();
+        let writes_refused = self.app.db.fenced().or_else(|| self.app.db.fault());
         let healthy = connected && writes_refused.is_none();
         Ok(Response::new(GetHealthResponse {
             status: if healthy { "healthy" } else { "degraded" }.to_owned(),
@@ -115,6 +125,7 @@ impl NodesService for NodesRpc {
             }),
             writes_refused,
             backup_failed: self.backups.problem(),
+            verifying: if connected { self.verifying().await } else { Vec::new() },
         }))
     }
 
@@ -131,7 +142,7 @@ impl NodesService for NodesRpc {
                 Box::pin(async move {
                     let all = streams::all(tx).await?;
                     let recent = entries::newest(tx, RECENT).await?;
-                    let held = digests(tx, &all).await?;
+                    let held = states::compute(tx).await?;
                     Ok::<_, storage::Error>((all, recent, held, entries::counts(tx).await?))
                 })
             })
@@ -162,7 +173,7 @@ impl NodesService for NodesRpc {
             peers: others.map(|known| peer(known, place, &sightings, holder, &successors)).collect(),
             events: Some(events),
             streams: streams.collect(),
-            digests: held,
+            digests: held.iter().map(digest).collect(),
         }))
     }
 
@@ -199,26 +210,33 @@ impl NodesService for NodesRpc {
     }
 
     async fn get_digest(&self, _: Request<GetDigestRequest>) -> Result<Response<GetDigestResponse>, Status> {
-        let digests = self
-            .app
-            .db
-            .read_consistent(|tx| {
-                Box::pin(async move {
-                    let all = streams::all(tx).await?;
-                    digests(tx, &all).await
-                })
-            })
-            .await
-            .map_err(unavailable)?;
-        Ok(Response::new(GetDigestResponse { digests }))
+        let states = self.app.db.read_consistent(|tx| Box::pin(states::compute(tx))).await.map_err(unavailable)?;
+        Ok(Response::new(GetDigestResponse { digests: states.iter().map(digest).collect() }))
     }
 
     async fn list_conflicts(
         &self,
-        _: Request<ListConflictsRequest>,
+        request: Request<ListConflictsRequest>,
     ) -> Result<Response<ListConflictsResponse>, Status> {
-        let conflicts = self.app.read(|tx| Box::pin(conflict_list(tx))).await.map_err(unavailable)?;
-        Ok(Response::new(ListConflictsResponse { conflicts }))
+        let actor = Actor::of(&request)?;
+        Ok(Response::new(conflicts::list(&self.app, &actor, request.into_inner()).await?))
+    }
+
+    async fn retry_conflict(
+        &self,
+        request: Request<RetryConflictRequest>,
+    ) -> Result<Response<RetryConflictResponse>, Status> {
+        let actor = Actor::of(&request)?;
+        Ok(Response::new(conflicts::retry(&self.app, &actor, request.into_inner()).await?))
+    }
+
+    async fn dismiss_conflict(
+        &self,
+        request: Request<DismissConflictRequest>,
+    ) -> Result<Response<DismissConflictResponse>, Status> {
+        let actor = Actor::of(&request)?;
+        conflicts::dismiss(&self.app, &actor, request.into_inner()).await?;
+        Ok(Response::new(DismissConflictResponse {}))
     }
 }
 
@@ -253,43 +271,20 @@ fn replaced_nodes(successors: &Successors, node: Uuid) -> Vec<ReplacedNode> {
     successors.replaced_by(node).into_iter().map(shown).collect()
 }
 
-async fn digests(tx: &mut Tx, all: &[Stream]) -> Result<Vec<AudienceDigest>, storage::Error> {
-    let me = tx.author.id.clone();
-    let mut audiences: Vec<Audience> =
-        all.iter().map(|stream| stream.audience.clone()).filter(|audience| audience.reaches(&me)).collect();
-    audiences.sort();
-    audiences.dedup();
-    let mut digests = Vec::with_capacity(audiences.len());
-    for audience in audiences {
-        let (digest, rows) = apply::digest(tx, &audience).await?;
-        digests.push(AudienceDigest { audience: audience.to_string(), digest: hex::encode(digest), rows });
+fn digest(state: &AudienceState) -> AudienceDigest {
+    let (digest, rows) = apply::sum(&state.nouns);
+    AudienceDigest {
+        audience: state.audience.to_string(),
+        digest: hex::encode(digest),
+        rows,
+        basis: hex::encode(state.basis),
+        live: hex::encode(state.live),
+        withheld: state.withheld,
+        nouns: state.nouns.iter().map(lend::noun).collect(),
     }
-    Ok(digests)
 }
 
-async fn conflict_list(tx: &mut Tx) -> Result<Vec<Conflict>, storage::Error> {
-    let all = streams::all(tx).await?;
-    let noted = conflicts::newest(tx, CONFLICTS_MAX).await?;
-    let withheld = entries::withheld(tx, CONFLICTS_MAX).await?;
-    let waiting = withheld.iter().filter(|event| event.state == entries::State::Quarantined).map(|event| Conflict {
-        kind: "quarantined".to_owned(),
-        detail: event.reason.clone().unwrap_or_default(),
-        noticed_at: Some(timestamp(event.hlc.wall())),
-        event: Some(summary(event, &all)),
-    });
-    let find = |stream: Option<i64>, seq: Option<i64>| {
-        withheld.iter().find(|event| Some(event.stream) == stream && Some(event.seq.cast_signed()) == seq)
-    };
-    let noted = noted.iter().map(|conflict| Conflict {
-        kind: conflict.kind.clone(),
-        detail: conflict.detail.clone(),
-        noticed_at: Some(timestamp(conflict.noticed_at())),
-        event: find(conflict.stream, conflict.seq).map(|event| summary(event, &all)),
-    });
-    Ok(noted.chain(waiting).collect())
-}
-
-fn summary(event: &Summary, all: &[Stream]) -> EventSummary {
+pub(super) fn summary(event: &Summary, all: &[Stream]) -> EventSummary {
     let stream = all.iter().find(|stream| stream.id == event.stream);
     EventSummary {
         origin: stream.map(|stream| stream.origin.to_string()).unwrap_or_default(),
@@ -336,7 +331,7 @@ fn node_type(kind: Kind) -> NodeType {
     if kind == Kind::Hub { NodeType::SupplyHub } else { NodeType::Store }
 }
 
-fn timestamp(time: DateTime<Utc>) -> Timestamp {
+pub(super) fn timestamp(time: DateTime<Utc>) -> Timestamp {
     Timestamp { seconds: time.timestamp(), nanos: time.timestamp_subsec_nanos().cast_signed() }
 }
 

@@ -9,6 +9,9 @@ pub enum Error {
     /// The database does not answer, is locked, full or shutting down. Nothing was written.
     #[error("the database does not answer: {0}")]
     Unavailable(String),
+    /// The connection broke while the transaction was being committed: nobody knows whether it was.
+    #[error("the connection to the database broke within a commit: {0}")]
+    InDoubt(String),
     /// More writes wait than the queue holds. Nothing was written; try again.
     #[error("more writes wait than the queue of {0} holds")]
     Overloaded(usize),
@@ -58,6 +61,11 @@ impl From<Diesel> for Error {
             Diesel::DatabaseError(DatabaseErrorKind::Unknown, why) if is_passing(why.message()) => {
                 Self::Unavailable(why.message().to_owned())
             }
+            Diesel::DatabaseError(DatabaseErrorKind::Unknown, why) if is_damage(why.message()) => {
+                tracing::error!(error = why.message(), "the database is damaged: stop the node and restore it");
+                metrics::counter!("codepop_database_damage_total").increment(1);
+                Self::Damaged(why.message().to_owned())
+            }
             Diesel::BrokenTransactionManager => Self::Unavailable("the connection broke within a transaction".into()),
             _ => Self::Query(error),
         }
@@ -84,12 +92,24 @@ fn is_passing(message: &str) -> bool {
     PASSING.iter().any(|text| message.contains(text))
 }
 
+/// Messages of SQLite and PostgreSQL for pages that are not what was written.
+pub(super) fn is_damage(message: &str) -> bool {
+    const DAMAGE: &[&str] =
+        &["database disk image is malformed", "file is not a database", "malformed database schema", "invalid page in block"];
+    DAMAGE.iter().any(|text| message.contains(text))
+}
+
 impl From<&Error> for Failure {
     fn from(error: &Error) -> Self {
         match error {
             Error::Unavailable(_) => Self::new(
                 Code::StorageUnavailable,
                 "The node's database does not answer; nothing was written. Try again soon.",
+            ),
+            // Not `storage_unavailable`: with that word a node says that another one may be asked.
+            Error::InDoubt(_) => Self::new(
+                Code::Unavailable,
+                "The node's database broke off within a commit; it is not known whether the request was carried out.",
             ),
             Error::Overloaded(_) => Self::new(
                 Code::Overloaded,

@@ -8,6 +8,7 @@ pub mod figures;
 mod migrate;
 mod open;
 pub mod schema;
+mod threads;
 mod tx;
 pub mod types;
 mod writer;
@@ -49,11 +50,33 @@ impl Db {
         author: Arc<Author>,
     ) -> Result<(Self, Vec<String>), Error> {
         let connections = Connections::writer(location)?;
+        open::check(&connections).await?;
         let migrated = migrate::migrate(&connections).await?;
-        let writer = Writer::spawn(connections, Arc::clone(&clock), Arc::clone(&author));
+        let writer = Writer::spawn(connections, Arc::clone(&clock), Arc::clone(&author))?;
         let readers = Connections::readers(location)?;
         let (fence, gate) = (Arc::default(), Arc::new(watch::Sender::new(true)));
         Ok((Self { readers, writer, clock, author, fence, gate, kind: location.kind() }, migrated))
+    }
+
+    /// Opens a database to look at it, whether or not a node uses it: one consistent state of it, in which nothing can be
+    /// changed. Nothing is migrated and no lock taken.
+    ///
+    /// # Errors
+    /// There is no such database, or it does not open.
+    pub async fn inspect(location: &Location, clock: Arc<Clock>, author: Arc<Author>) -> Result<Tx, Error> {
+        if let Location::Sqlite(path) = location
+            && !path.is_file()
+        {
+            return Err(Error::Unavailable(format!("there is no file {}", path.display())));
+        }
+        let conn = Connections::readers(location)?.get().await?;
+        let mut tx = Tx { conn, clock, author, signals: Signals::default(), about: About::default() };
+        if matches!(tx.conn, Conn::Sqlite(_)) {
+            tx.conn.batch("PRAGMA query_only = ON").await?;
+        }
+        let begin = tx.snapshot_sql();
+        tx.conn.batch(begin).await?;
+        Ok(tx)
     }
 
     /// Reads. Each statement sees what was committed before it.
@@ -139,6 +162,11 @@ impl Db {
     /// Why the node takes no writes, when it does not.
     pub fn fenced(&self) -> Option<String> {
         self.fence.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Why the last write failed for want of the database, if it did; gone as soon as one succeeds.
+    pub fn fault(&self) -> Option<String> {
+        self.writer.fault()
     }
 
     /// Who signs what is written.

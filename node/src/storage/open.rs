@@ -43,6 +43,21 @@ const LOCK_TRIES: u32 = 60;
 /// Pause between two tries for the lock.
 const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
+/// A connection to PostgreSQL that is silent for so long is asked whether the server is alive.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
+
+/// Time between such questions.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Questions without an answer until the connection counts as broken.
+const KEEPALIVE_RETRIES: u32 = 3;
+
+/// How long what was sent to PostgreSQL may stay without a sign that it arrived: longer than any statement takes.
+const SENT_MAX: Duration = Duration::from_secs(20);
+
+/// Complaints about a damaged file that are shown.
+const COMPLAINTS_MAX: usize = 3;
+
 /// Where the data are.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Location {
@@ -142,6 +157,30 @@ impl Conn {
     }
 }
 
+/// Looks at every page of a SQLite file: a node must not start on a database whose structure is broken. PostgreSQL looks
+/// after its own, by checksums, if its cluster was made with them.
+///
+/// # Errors
+/// [`Error::Damaged`] with the first complaints.
+pub(crate) async fn check(writer: &Connections) -> Result<(), Error> {
+    #[derive(diesel::QueryableByName)]
+    struct Complaint {
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        quick_check: String,
+    }
+    // A connection that cannot even be set up says why: no header, no schema.
+    let mut conn = writer.get().await.map_err(|error| match error {
+        Error::Unavailable(why) if super::error::is_damage(&why) => Error::Damaged(why),
+        error => error,
+    })?;
+    let Conn::Sqlite(object) = &mut conn else { return Ok(()) };
+    let sql = format!("PRAGMA quick_check({COMPLAINTS_MAX})");
+    let found: Vec<Complaint> =
+        diesel_async::RunQueryDsl::load(diesel::sql_query(sql), &mut **object).await.map_err(Error::from)?;
+    let complaints: Vec<String> = found.into_iter().map(|row| row.quick_check).filter(|text| text != "ok").collect();
+    if complaints.is_empty() { Ok(()) } else { Err(Error::Damaged(complaints.join("; "))) }
+}
+
 async fn open_sqlite(path: &str) -> ConnectionResult<SqliteAsync> {
     let mut conn = SqliteAsync::establish(path).await?;
     conn.batch_execute(SQLITE_PRAGMAS).await.map_err(ConnectionError::CouldntSetupConfiguration)?;
@@ -151,7 +190,8 @@ async fn open_sqlite(path: &str) -> ConnectionResult<SqliteAsync> {
 async fn open_postgres(url: &str, lock: bool) -> ConnectionResult<AsyncPgConnection> {
     let bad = |error: &dyn std::fmt::Display| ConnectionError::BadConnection(error.to_string());
     let mut config: tokio_postgres::Config = url.parse().map_err(|_| bad(&"DATABASE_URL cannot be read"))?;
-    config.connect_timeout(CONNECT_TIMEOUT);
+    config.connect_timeout(CONNECT_TIMEOUT).keepalives_idle(KEEPALIVE_IDLE).keepalives_interval(KEEPALIVE_INTERVAL);
+    config.keepalives_retries(KEEPALIVE_RETRIES).tcp_user_timeout(SENT_MAX);
     let mut conn = if is_local(&config) {
         let (client, connection) = config.connect(NoTls).await.map_err(|error| bad(&error))?;
         AsyncPgConnection::try_from_client_and_connection(client, connection).await?

@@ -71,6 +71,8 @@ diesel::table! {
         noticed_at -> Moment,
         stream -> Nullable<BigInt>,
         seq -> Nullable<BigInt>,
+        dismissed_by -> Nullable<Text>,
+        dismissed_at -> Nullable<Moment>,
     }
 }
 
@@ -778,6 +780,18 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// Audiences that came as snapshots and were not yet found equal to a second node.
+    snapshots (audience, bringer) {
+        audience -> Text,
+        bringer -> Uid,
+        since -> Moment,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     streams,
     events,
@@ -824,4 +838,110 @@ diesel::allow_tables_to_appear_in_same_query!(
     audit_entries,
     staff_invitations,
     replacements,
+    snapshots,
 );
+
+/// Does the same with every table whose rows keep where their fields come from: `each_clocked!(table => statement)`, with
+/// the table's module under the name given.
+#[macro_export]
+macro_rules! each_clocked {
+    ($table:ident => $statement:expr) => {{
+        {
+            use $crate::storage::schema::nodes as $table;
+            $statement
+        }
+        {
+            use $crate::storage::schema::users as $table;
+            $statement
+        }
+        {
+            use $crate::storage::schema::credentials as $table;
+            $statement
+        }
+        {
+            use $crate::storage::schema::role_assignments as $table;
+            $statement
+        }
+        {
+            use $crate::storage::schema::regions as $table;
+            $statement
+        }
+        {
+            use $crate::storage::schema::hubs as $table;
+            $statement
+        }
+        {
+            use $crate::storage::schema::stores as $table;
+            $statement
+        }
+        {
+            use $crate::storage::schema::catalog_drinks as $table;
+            $statement
+        }
+        {
+            use $crate::storage::schema::user_drinks as $table;
+            $statement
+        }
+        {
+            use $crate::storage::schema::favorites as $table;
+            $statement
+        }
+        {
+            use $crate::storage::schema::chain_notices as $table;
+            $statement
+        }
+        {
+            use $crate::storage::schema::drink_ratings as $table;
+            $statement
+        }
+        {
+            use $crate::storage::schema::preferences as $table;
+            $statement
+        }
+        {
+            use $crate::storage::schema::legacy_tokens as $table;
+            $statement
+        }
+        {
+            use $crate::storage::schema::legacy_holders as $table;
+            $statement
+        }
+        {
+            use $crate::storage::schema::reported_items as $table;
+            $statement
+        }
+        {
+            use $crate::storage::schema::reported_totals as $table;
+            $statement
+        }
+        {
+            use $crate::storage::schema::reported_days as $table;
+            $statement
+        }
+        {
+            use $crate::storage::schema::machines as $table;
+            $statement
+        }
+        {
+            use $crate::storage::schema::replacements as $table;
+            $statement
+        }
+    }};
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_table_with_clocks_is_named() {
+        let page = include_str!("schema.rs");
+        let (tables, macros) = page.split_once("macro_rules! each_clocked").unwrap();
+        let mut clocked = 0;
+        for table in tables.split("diesel::table! {").filter(|table| table.contains("clocks -> Binary")) {
+            let line = table.lines().find(|line| line.ends_with(") {")).unwrap().trim();
+            let name = line.split_once(" (").unwrap().0;
+            assert!(macros.contains(&format!("schema::{name} as $table")), "{name}");
+            clocked += 1;
+        }
+        assert!(clocked > 10, "{clocked}");
+    }
+}

@@ -7,10 +7,11 @@ use diesel_async::{
     AsyncPgConnection, pooled_connection::deadpool::Object, sync_connection_wrapper::SyncConnectionWrapper,
 };
 
+use super::threads::Threads;
 use crate::{clock::Clock, identity::Author};
 
 /// SQLite behind an async face.
-pub type SqliteAsync = SyncConnectionWrapper<SqliteConnection>;
+pub type SqliteAsync = SyncConnectionWrapper<SqliteConnection, Threads>;
 
 /// A connection to one of the two databases. Only the [`on!`](crate::on) macro looks inside.
 #[allow(clippy::large_enum_variant, reason = "few are alive at a time, and a box would cost every query a step")]
@@ -69,6 +70,25 @@ pub struct Tx {
     pub signals: Signals,
     /// What the operation says it did.
     pub about: About,
+}
+
+impl Tx {
+    /// What the database itself finds wrong with its file; nothing when it is whole. PostgreSQL looks after its own pages.
+    ///
+    /// # Errors
+    /// The file is so damaged that it cannot be looked at.
+    pub async fn integrity(&mut self) -> Result<Vec<String>, super::Error> {
+        use diesel::{QueryableByName, sql_types::Text};
+        use diesel_async::RunQueryDsl as _;
+        #[derive(QueryableByName)]
+        struct Line {
+            #[diesel(sql_type = Text)]
+            integrity_check: String,
+        }
+        let Conn::Sqlite(object) = &mut self.conn else { return Ok(Vec::new()) };
+        let lines: Vec<Line> = diesel::sql_query("PRAGMA integrity_check").load(&mut **object).await?;
+        Ok(lines.into_iter().map(|line| line.integrity_check).filter(|line| line != "ok").collect())
+    }
 }
 
 /// Runs one diesel expression on whichever database is behind `$tx`: `on!(tx, conn => users.load(conn).await)`.

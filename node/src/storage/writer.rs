@@ -8,7 +8,7 @@ use diesel_async::RunQueryDsl as _;
 use futures::{FutureExt, future::BoxFuture};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{About, Conn, Error, Signals, Tx, open::Connections};
+use super::{About, Conn, Error, Signals, Tx, open::Connections, threads::writer_thread};
 use crate::{clock::Clock, identity::Author};
 
 /// Writes that may wait. At 4,000 a second it is a quarter of a second of work; more is answered `overloaded`.
@@ -31,30 +31,37 @@ pub(crate) struct Writer {
     registry: watch::Receiver<u64>,
     erasures: watch::Receiver<u64>,
     notices: watch::Receiver<u64>,
+    fault: watch::Receiver<Option<String>>,
 }
 
 impl Writer {
-    pub(crate) fn spawn(connections: Connections, clock: Arc<Clock>, author: Arc<Author>) -> Self {
+    /// Starts the writer. SQLite's blocks, and has a thread of its own; PostgreSQL's waits for a socket like any task.
+    pub(crate) fn spawn(connections: Connections, clock: Arc<Clock>, author: Arc<Author>) -> Result<Self, Error> {
         let (jobs, queue) = mpsc::channel(QUEUE_MAX);
         let (wake, journal) = watch::channel(0);
         let (wake_registry, registry) = watch::channel(0);
         let (wake_erasures, erasures) = watch::channel(0);
         let (wake_notices, notices) = watch::channel(0);
-        tokio::spawn(
-            Task {
-                connections,
-                clock,
-                author,
-                queue,
-                wake,
-                wake_registry,
-                wake_erasures,
-                wake_notices,
-                log_holds_erased: false,
-            }
-            .run(),
-        );
-        Self { jobs, journal, registry, erasures, notices }
+        let (faults, fault) = watch::channel(None);
+        let blocks = matches!(connections, Connections::Sqlite(_));
+        let task = Task {
+            connections,
+            clock,
+            author,
+            queue,
+            wake,
+            wake_registry,
+            wake_erasures,
+            wake_notices,
+            faults,
+            log_holds_erased: false,
+        };
+        if blocks {
+            writer_thread(task.run()).map_err(|error| Error::Unavailable(error.to_string()))?;
+        } else {
+            tokio::spawn(task.run());
+        }
+        Ok(Self { jobs, journal, registry, erasures, notices, fault })
     }
 
     /// Changes whenever committed events were appended or accepted.
@@ -75,6 +82,11 @@ impl Writer {
     /// Changes whenever something was written that people wait for.
     pub(crate) fn notices(&self) -> watch::Receiver<u64> {
         self.notices.clone()
+    }
+
+    /// Why the last transaction failed, if it did: a disk that is full, a lock that another program holds.
+    pub(crate) fn fault(&self) -> Option<String> {
+        self.fault.borrow().clone()
     }
 
     /// Runs `operation` in a transaction; its effect is on disk when this returns `Ok`.
@@ -114,6 +126,8 @@ struct Task {
     wake_registry: watch::Sender<u64>,
     wake_erasures: watch::Sender<u64>,
     wake_notices: watch::Sender<u64>,
+    /// Why the last transaction failed, if it did.
+    faults: watch::Sender<Option<String>>,
     /// Erased data may still stand in the write-ahead log.
     log_holds_erased: bool,
 }
@@ -127,6 +141,7 @@ impl Task {
                 // Dropping the jobs drops their answers: each caller learns that the operation broke off.
                 Err(error) => {
                     tracing::error!(error = %error, writes = batch.len(), "writes refused: no connection to the database");
+                    self.faults.send_replace(Some(error.to_string()));
                     batch.clear();
                 }
             }
@@ -145,18 +160,21 @@ impl Task {
             }
         }
         if fate.is_ok() {
-            fate = tx.conn.batch("COMMIT").await;
+            fate = tx.commit().await;
         }
         match fate {
             Ok(()) => {
+                self.faults.send_if_modified(|fault| fault.take().is_some());
                 self.after_commit(tx).await;
                 replies.into_iter().for_each(|reply: Reply| reply(Ok(())));
             }
             Err(error) => {
                 tracing::error!(error = %error, writes = replies.len(), "a transaction failed; nothing of it was written");
                 tx.conn.discard();
-                let why = error.to_string();
-                replies.into_iter().for_each(|reply: Reply| reply(Err(Error::Unavailable(why.clone()))));
+                self.faults.send_replace(Some(error.to_string()));
+                let (why, in_doubt) = (error.to_string(), matches!(error, Error::InDoubt(_)));
+                let told = |why: String| if in_doubt { Error::InDoubt(why) } else { Error::Unavailable(why) };
+                replies.into_iter().for_each(|reply: Reply| reply(Err(told(why.clone()))));
             }
         }
     }
@@ -217,6 +235,15 @@ impl Tx {
             Conn::Postgres(_) => "BEGIN",
         };
         self.conn.batch(sql).await
+    }
+
+    /// Commits. SQLite has not committed when it says so; of a PostgreSQL server that goes away meanwhile nobody knows.
+    async fn commit(&mut self) -> Result<(), Error> {
+        let is_remote = matches!(self.conn, Conn::Postgres(_));
+        self.conn.batch("COMMIT").await.map_err(|error| match error {
+            Error::Unavailable(why) if is_remote => Error::InDoubt(why),
+            error => error,
+        })
     }
 
     /// Moves SQLite's write-ahead log into the (securely erased) database and empties it; waits for readers as long as

@@ -28,6 +28,10 @@ use super::{
 /// Connections that passed the handshake and wait for the server to pick them up; it does so at once.
 const ACCEPTED_MAX: usize = 64;
 
+/// How long a connection may take, after the handshake, for the first words of HTTP/2. Every client sends them with the
+/// handshake's end; before them the server's own keepalive does not run.
+const FIRST_WORDS_MAX: Duration = Duration::from_secs(5);
+
 /// How long accepting rests after the system refused a connection, mostly for want of file descriptors.
 const REST_AFTER_ERROR: Duration = Duration::from_millis(100);
 
@@ -166,7 +170,10 @@ impl Door {
             drop(handshake);
             match peer.unwrap_or_else(|_| Err("it took too long".into())) {
                 // A server that is going away takes no more.
-                Ok(peer) => accepted.send(peer).await.unwrap_or_default(),
+                Ok(peer) => {
+                    let peer = peer.expecting_words_within(FIRST_WORDS_MAX);
+                    accepted.send(peer).await.unwrap_or_default();
+                }
                 Err(error) => {
                     metrics::counter!("codepop_handshakes_failed_total").increment(1);
                     debug!(peer.address = %address, %error, "handshake failed");

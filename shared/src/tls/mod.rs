@@ -16,6 +16,7 @@ pub use config::{client_config, server_config};
 pub use connector::{CONNECT_TIMEOUT, Connector, PeerHandle};
 pub use credentials::{Credentials, TlsFiles};
 pub use listener::{Incoming, Limits, Security, listen, listen_with};
+pub use slots::{Slot, Slots};
 pub use stream::{PeerInfo, PeerStream};
 pub use verify::Expect;
 

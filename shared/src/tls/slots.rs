@@ -8,7 +8,7 @@ use std::{
 
 /// A counted number of places.
 #[derive(Debug)]
-pub(super) struct Slots {
+pub struct Slots {
     total_max: usize,
     per_address_max: usize,
     taken: Mutex<Taken>,
@@ -22,18 +22,19 @@ struct Taken {
 
 /// A place, given back when dropped.
 #[derive(Debug)]
-pub(super) struct Slot {
+pub struct Slot {
     slots: Arc<Slots>,
     address: IpAddr,
 }
 
 impl Slots {
-    pub(super) fn new(total_max: usize, per_address_max: usize) -> Arc<Self> {
+    /// So many places in all, and so many for one address.
+    pub fn new(total_max: usize, per_address_max: usize) -> Arc<Self> {
         Arc::new(Self { total_max, per_address_max, taken: Mutex::default() })
     }
 
     /// Takes a place, if there is one left in all and for this address.
-    pub(super) fn take(self: &Arc<Self>, address: IpAddr) -> Option<Slot> {
+    pub fn take(self: &Arc<Self>, address: IpAddr) -> Option<Slot> {
         let address = one_customer(address);
         let mut taken = self.lock();
         let here = taken.by_address.get(&address).copied().unwrap_or_default();

@@ -13,6 +13,7 @@ use chrono::Utc;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
+    time::Sleep,
 };
 use tokio_rustls::TlsStream;
 use tokio_util::sync::CancellationToken;
@@ -39,8 +40,19 @@ pub struct PeerStream {
     /// Ends when the connection must: cut, or the peer's certificate has run out.
     end: Pin<Box<dyn Future<Output = ()> + Send>>,
     ended: bool,
+    /// How long the other end may take for its first words, until it has said them.
+    awaited: Option<Awaited>,
     _slot: Option<Slot>,
 }
+
+/// The first words of a connection: a server's own timers run only after them.
+struct Awaited {
+    deadline: Pin<Box<Sleep>>,
+    bytes: usize,
+}
+
+/// What an HTTP/2 connection begins with: the preface and the head of the first frame.
+const FIRST_WORDS: usize = 24 + 9;
 
 enum Io {
     Plain(TcpStream),
@@ -75,7 +87,13 @@ impl PeerStream {
                 })
             }
         };
-        Self { io, info, end, ended: false, _slot: slot }
+        Self { io, info, end, ended: false, awaited: None, _slot: slot }
+    }
+
+    /// Ends the connection when the other end has not said its first words within this time.
+    pub(super) fn expecting_words_within(mut self, time: Duration) -> Self {
+        self.awaited = Some(Awaited { deadline: Box::pin(tokio::time::sleep(time)), bytes: 0 });
+        self
     }
 
     /// Who is at the other end.
@@ -86,6 +104,9 @@ impl PeerStream {
     /// Fails once the connection was cut, and otherwise sees to it that the task is woken when that happens.
     fn check_end(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         if !self.ended && self.end.as_mut().poll(cx).is_ready() {
+            self.ended = true;
+        }
+        if self.awaited.as_mut().is_some_and(|awaited| awaited.deadline.as_mut().poll(cx).is_ready()) {
             self.ended = true;
         }
         if self.ended {
@@ -99,10 +120,18 @@ impl PeerStream {
 impl AsyncRead for PeerStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         self.check_end(cx)?;
-        match &mut self.io {
+        let before = buf.filled().len();
+        let read = match &mut self.io {
             Io::Plain(io) => Pin::new(io).poll_read(cx, buf),
             Io::Tls(io) => Pin::new(io).poll_read(cx, buf),
+        };
+        if let Some(awaited) = &mut self.awaited {
+            awaited.bytes += buf.filled().len() - before;
+            if awaited.bytes >= FIRST_WORDS {
+                self.awaited = None;
+            }
         }
+        read
     }
 }
 

@@ -5,6 +5,7 @@ pub mod boards;
 pub mod envoy;
 pub mod http;
 pub mod import;
+pub mod journal;
 pub mod rest;
 pub mod shop;
 pub mod table;

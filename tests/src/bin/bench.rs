@@ -10,7 +10,7 @@ use codepop_tests::{
         boards::{BOARDS, Boards},
         envoy::Envoy,
         http::{Load, load},
-        import, rest, shop,
+        import, journal, rest, shop,
         table::{Spread, row},
         visible::Customers,
     },
@@ -42,8 +42,11 @@ const ORDERS: usize = 3_000;
 const LOG_INS: usize = 300;
 const STOCK: i32 = 100_000;
 
+/// Events that a node which catches up lacks.
+const BEHIND: u64 = 100_000;
+
 /// What can be measured on its own.
-const PARTS: &[&str] = &["rest", "doors", "shops", "import", "boards", "writes"];
+const PARTS: &[&str] = &["rest", "doors", "shops", "import", "boards", "ingest", "catchup", "writes"];
 
 /// The settings of a shop.
 const TIMES: (u64, u64) = (2_000, 6_000);
@@ -74,6 +77,14 @@ async fn main() {
     }
     if is_wanted("boards") {
         boards().await;
+    }
+    if is_wanted("ingest") {
+        ingest(Backend::Sqlite).await;
+        ingest(Backend::Postgres).await;
+    }
+    if is_wanted("catchup") {
+        catch_up(Backend::Sqlite).await;
+        catch_up(Backend::Postgres).await;
     }
     if is_wanted("writes") {
         writes().await;
@@ -204,6 +215,31 @@ async fn boards() {
         row(&[&format!("{what}: p50, ms"), &Spread::of(middle).shown(1), &aim]);
         row(&[&format!("{what}: slowest of 20, ms"), &Spread::of(slowest).shown(1), &aim]);
     }
+}
+
+/// Durable events at one node, in process: what the journal can take before any request is read.
+async fn ingest(backend: Backend) {
+    for writers in [1, 64] {
+        let mut rates = Vec::new();
+        for _ in 0..RUNS {
+            rates.push(journal::ingest(backend, writers, WRITE_TIME).await);
+        }
+        let aim = if writers == 64 { "aim: 10,000" } else { "" };
+        let what = format!("durable events/s of {} bytes, {backend:?}, {writers} callers", journal::MESSAGE_BYTES);
+        row(&[&what, &Spread::of(rates).shown(0), aim]);
+    }
+}
+
+/// A hub that takes a store's long journal in.
+async fn catch_up(backend: Backend) {
+    let mut rates = Vec::new();
+    for _ in 0..RUNS {
+        let took = journal::catch_up(backend, BEHIND).await;
+        #[allow(clippy::cast_precision_loss, reason = "a hundred thousand")]
+        rates.push(BEHIND as f64 / took.as_secs_f64());
+    }
+    let what = format!("catch-up, events/s, {BEHIND} behind, {backend:?}");
+    row(&[&what, &Spread::of(rates).shown(0), "aim: 50,000"]);
 }
 
 async fn writes() {

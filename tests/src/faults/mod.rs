@@ -1,5 +1,5 @@
-//! A TCP proxy in front of every node, which can be told to cut, delay or swallow what passes, for everyone or for one
-//! dialler alone. It knows diallers by the process that owns the other end of the connection.
+//! A TCP proxy in front of every node, which can be told to cut, delay, slow down or swallow what passes, for everyone or
+//! for one dialler alone, both ways or one way. It knows diallers by the process that owns the other end of the connection.
 
 mod who;
 
@@ -37,6 +37,53 @@ pub enum Fault {
     HalfOpen,
     /// Bytes pass later.
     Delay(Duration),
+    /// Bytes pass later, each piece by another time below this one.
+    Jitter(Duration),
+    /// So many bytes a second pass, each way.
+    Bandwidth(u32),
+    /// What the dialler says does not arrive any more; what the program behind the proxy says does.
+    Deaf,
+    /// What the program behind the proxy says does not arrive any more; what the dialler says does.
+    Mute,
+}
+
+/// Which way bytes go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// From the dialler to the program.
+    In,
+    /// From the program to the dialler.
+    Out,
+}
+
+impl Fault {
+    fn holds(self, way: Way) -> bool {
+        match self {
+            Self::HalfOpen => true,
+            Self::Deaf => way == Way::In,
+            Self::Mute => way == Way::Out,
+            _ => false,
+        }
+    }
+
+    /// How many bytes are passed on at a time: of a slow line a twentieth of a second's worth.
+    fn chunk(self) -> usize {
+        match self {
+            Self::Bandwidth(rate) => (rate as usize / 20).clamp(1, CHUNK),
+            _ => CHUNK,
+        }
+    }
+
+    /// How long so many bytes are under way.
+    fn takes(self, bytes: usize) -> Duration {
+        match self {
+            Self::Delay(time) => time,
+            Self::Jitter(most) => most.mul_f64(f64::from(uuid::Uuid::new_v4().as_bytes()[0]) / 256.0),
+            #[allow(clippy::cast_precision_loss, reason = "at most a chunk")]
+            Self::Bandwidth(rate) => Duration::from_secs_f64(bytes as f64 / f64::from(rate.max(1))),
+            _ => Duration::ZERO,
+        }
+    }
 }
 
 /// The faults of one proxy: for everyone, and for single diallers, which goes first.
@@ -148,8 +195,8 @@ async fn carry(mut near: TcpStream, to: SocketAddr, mut rules: watch::Receiver<R
             cut = rules.wait_for(|rules| rules.of(dialler) == Fault::Cut) => cut.is_ok(),
             ended = async {
                 tokio::try_join!(
-                    pump(from_near, to_far, others.clone(), dialler),
-                    pump(from_far, to_near, others.clone(), dialler),
+                    pump((from_near, to_far), Way::In, others.clone(), dialler),
+                    pump((from_far, to_near), Way::Out, others.clone(), dialler),
                 )
             } => ended.is_err(),
         }
@@ -162,22 +209,22 @@ async fn carry(mut near: TcpStream, to: SocketAddr, mut rules: watch::Receiver<R
 
 /// Passes bytes one way, as the rules of the moment have it.
 async fn pump(
-    mut from: ReadHalf<'_>,
-    mut to: WriteHalf<'_>,
+    (mut from, mut to): (ReadHalf<'_>, WriteHalf<'_>),
+    way: Way,
     mut rules: watch::Receiver<Rules>,
     dialler: Option<usize>,
 ) -> io::Result<()> {
     let mut buffer = vec![0; CHUNK];
     loop {
         let fault = rules.borrow_and_update().of(dialler);
-        if fault == Fault::HalfOpen {
+        if fault.holds(way) {
             if rules.changed().await.is_err() {
                 return Ok(());
             }
             continue;
         }
         let read = tokio::select! {
-            read = from.read(&mut buffer) => read?,
+            read = from.read(&mut buffer[..fault.chunk()]) => read?,
             changed = rules.changed() => match changed {
                 Ok(()) => continue,
                 Err(_) => return Ok(()),
@@ -186,9 +233,7 @@ async fn pump(
         if read == 0 {
             return to.shutdown().await;
         }
-        if let Fault::Delay(time) = fault {
-            tokio::time::sleep(time).await;
-        }
+        tokio::time::sleep(fault.takes(read)).await;
         to.write_all(&buffer[..read]).await?;
     }
 }

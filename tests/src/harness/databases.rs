@@ -1,5 +1,8 @@
 //! Where a node's rows are: SQLite in its folder, or a PostgreSQL database of its own that goes with it.
 
+use std::path::Path;
+
+use diesel::{Connection as _, RunQueryDsl as _, SqliteConnection, sql_query, sql_types};
 use tokio_postgres::NoTls;
 use uuid::Uuid;
 
@@ -62,6 +65,21 @@ pub async fn sql(url: &str, query: &str) -> Vec<String> {
     drop(client);
     driver.await.unwrap().unwrap();
     rows.iter().map(|row| row.get(0)).collect()
+}
+
+#[derive(diesel::QueryableByName)]
+struct Word {
+    #[diesel(sql_type = sql_types::Text)]
+    word: String,
+}
+
+/// The column `word` of what a SQLite database answers.
+///
+/// # Panics
+/// It does not answer.
+pub fn sqlite_sql(file: &Path, query: &str) -> Vec<String> {
+    let mut conn = SqliteConnection::establish(file.to_str().unwrap()).unwrap();
+    sql_query(query).load::<Word>(&mut conn).unwrap().into_iter().map(|row| row.word).collect()
 }
 
 async fn execute(url: &str, sql: &str) {

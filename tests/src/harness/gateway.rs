@@ -18,7 +18,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 pub struct Gateway {
     address: SocketAddr,
     client: Client,
-    _program: Program,
+    program: Program,
 }
 
 /// What came back.
@@ -56,7 +56,12 @@ impl Gateway {
         let mut program = Program::start(command, &dir.with_extension("log"));
         let line = program.said(START_TIMEOUT, "serving").await;
         let address = line["http.listen"].as_str().unwrap().parse().unwrap();
-        Self { address, client: client(), _program: program }
+        Self { address, client: client(), program }
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.program.pid()
     }
 
     /// Where it listens.

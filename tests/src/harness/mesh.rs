@@ -7,8 +7,8 @@ use std::{
 };
 
 use codepop_proto::nodes::{
-    Conflict, GetDigestRequest, GetStatusRequest, GetStatusResponse, ListConflictsRequest, Peer,
-    nodes_service_client::NodesServiceClient,
+    Conflict, GetDigestRequest, GetHealthRequest, GetHealthResponse, GetStatusRequest, GetStatusResponse,
+    ListConflictsRequest, Peer, nodes_service_client::NodesServiceClient,
 };
 use codepop_shared::identity::Kind;
 use tempfile::TempDir;
@@ -157,6 +157,16 @@ impl Mesh {
         self.nodes[node].start(&self.processes).await;
     }
 
+    /// Starts a node; whether it serves. If it does not, its process has ended, and its log says why.
+    pub async fn try_start(&mut self, node: usize) -> bool {
+        self.nodes[node].try_start(&self.processes).await
+    }
+
+    /// Starts a node's process and waits for nothing: it does not serve yet.
+    pub fn launch(&mut self, node: usize) {
+        self.nodes[node].launch(&self.processes);
+    }
+
     /// Ends a node at once, as a power cut would.
     pub fn kill9(&mut self, node: usize) {
         self.nodes[node].take_program().kill9();
@@ -175,6 +185,12 @@ impl Mesh {
     /// From now on `a` and `b` can connect to each other.
     pub fn join(&self, a: usize, b: usize) {
         self.between(a, b, Fault::None);
+    }
+
+    /// From now on nothing that `from` says arrives at `to`, whoever dialled; what `to` says still arrives at `from`.
+    pub fn silence(&self, from: usize, to: usize) {
+        self.nodes[to].proxy.set_for(from, Fault::Deaf);
+        self.nodes[from].proxy.set_for(to, Fault::Mute);
     }
 
     /// What happens between two nodes, whoever dials.
@@ -214,9 +230,14 @@ impl Mesh {
         self.status(node).await.peers.into_iter().find(|peer| peer.peer_id == id)
     }
 
+    /// How a node says it is.
+    pub async fn health(&self, node: usize) -> GetHealthResponse {
+        self.ask(node).await.get_health(GetHealthRequest {}).await.unwrap().into_inner()
+    }
+
     /// What people should look at, at a node.
     pub async fn conflicts(&self, node: usize) -> Vec<Conflict> {
-        self.ask(node).await.list_conflicts(ListConflictsRequest {}).await.unwrap().into_inner().conflicts
+        self.ask(node).await.list_conflicts(ListConflictsRequest::default()).await.unwrap().into_inner().conflicts
     }
 
     /// The digests of a node.

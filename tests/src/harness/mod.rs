@@ -19,7 +19,7 @@ mod shop;
 mod stranger;
 mod talk;
 
-pub use databases::{Backend, PostgresDatabase, sql};
+pub use databases::{Backend, PostgresDatabase, sql, sqlite_sql};
 pub use eventually::{check, eventually};
 pub use gateway::{Answer, Gateway};
 pub use mesh::{Builder, Digests, Mesh, SETTLE_TIMEOUT, store};

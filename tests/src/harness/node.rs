@@ -3,6 +3,7 @@
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
+    process::Stdio,
     time::Duration,
 };
 
@@ -11,7 +12,8 @@ use codepop_shared::identity::{Kind, SpiffeId};
 
 use super::{
     PostgresDatabase,
-    programs::{Program, command, run},
+    databases::{sql, sqlite_sql},
+    programs::{Program, bin_dir, command, run},
 };
 use crate::faults::{Processes, Proxy};
 
@@ -48,6 +50,16 @@ pub struct Node {
     settings: Vec<(String, String)>,
     program: Option<Program>,
     address: Option<SocketAddr>,
+    outlives_file_limit: bool,
+    detour: Option<SocketAddr>,
+    bin_dir: Option<PathBuf>,
+}
+
+/// The same database, reached at another address.
+fn detoured(url: &str, address: SocketAddr) -> String {
+    let (front, name) = url.rsplit_once('/').expect("an address ends in /<database>");
+    let who = front.rsplit_once('@').map_or("postgres://", |(who, _)| who);
+    format!("{who}@{address}/{name}")
 }
 
 /// What all nodes of a mesh have in common.
@@ -99,11 +111,31 @@ impl Node {
         run("codepop-node", common.root, &args);
         let id = NodeIdentity::load(&dir, &Expected::default()).unwrap().id;
         let settings = common.settings.to_vec();
-        Self { id, dir, proxy, database, number, times: common.times, settings, program: None, address: None }
+        Self {
+            id,
+            dir,
+            proxy,
+            database,
+            number,
+            times: common.times,
+            settings,
+            program: None,
+            address: None,
+            outlives_file_limit: false,
+            detour: None,
+            bin_dir: None,
+        }
     }
 
     /// A node of the same kind on a new machine that is to take this one's place; it has nothing yet.
-    pub(super) async fn successor(&self, root: &Path, pki: &Path, number: usize, proxy: Proxy, seeds: &[String]) -> Self {
+    pub(super) async fn successor(
+        &self,
+        root: &Path,
+        pki: &Path,
+        number: usize,
+        proxy: Proxy,
+        seeds: &[String],
+    ) -> Self {
         let database = match &self.database {
             Some(_) => Some(PostgresDatabase::create().await),
             None => None,
@@ -131,18 +163,38 @@ impl Node {
     /// # Panics
     /// It runs already, or does not serve in time.
     pub(super) async fn start(&mut self, processes: &Processes) {
-        assert!(self.program.is_none(), "{} runs already", self.id);
-        let mut program = Program::start(self.command(), &self.dir.with_extension("log"));
-        processes.add(program.pid(), self.number);
-        let line = program.said(START_TIMEOUT, "the node serves").await;
+        assert!(self.try_start(processes).await, "{} ended: {}", self.id, self.program().log());
+    }
+
+    /// Starts it; whether it serves.
+    pub(super) async fn try_start(&mut self, processes: &Processes) -> bool {
+        self.launch(processes);
+        let program = self.program.as_mut().expect("it was launched");
+        let Some(line) = program.said_or_ended(START_TIMEOUT, "the node serves").await else { return false };
         let address: SocketAddr = line["listen"].as_str().unwrap().parse().unwrap();
         self.proxy.lead_to(Some(address));
         self.address = Some(address);
+        true
+    }
+
+    /// Starts its process and does not wait for anything.
+    pub(super) fn launch(&mut self, processes: &Processes) {
+        assert!(self.program.is_none(), "{} runs already", self.id);
+        let program = Program::start(self.command(), &self.dir.with_extension("log"));
+        processes.add(program.pid(), self.number);
         self.program = Some(program);
     }
 
     fn command(&self) -> std::process::Command {
-        let mut command = command("codepop-node");
+        let program = self.bin_dir.as_deref().unwrap_or_else(|| bin_dir()).join("codepop-node");
+        let mut command = if self.outlives_file_limit {
+            let mut shell = std::process::Command::new("sh");
+            shell.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(program);
+            shell
+        } else {
+            std::process::Command::new(program)
+        };
+        command.env_clear().stdin(Stdio::null());
         command.arg("run").args(["--data-dir", self.dir.to_str().unwrap()]);
         command.args(["--listen", "127.0.0.1:0", "--log-format", "json"]);
         command.args(["--heartbeat-interval-ms", &self.times.0.to_string()]);
@@ -152,7 +204,11 @@ impl Node {
     }
 
     fn environment(&self) -> Vec<(String, String)> {
-        let database = self.database_url().map(|url| ("DATABASE_URL".to_owned(), url));
+        let url = self.database_url().map(|url| match self.detour {
+            Some(address) => detoured(&url, address),
+            None => url,
+        });
+        let database = url.map(|url| ("DATABASE_URL".to_owned(), url));
         self.settings.iter().cloned().chain(database).collect()
     }
 
@@ -161,11 +217,43 @@ impl Node {
         self.database.as_ref().map(PostgresDatabase::url)
     }
 
+    /// What its database answers to a query with one column of text, called `word`. Best asked while the node is stopped.
+    ///
+    /// # Panics
+    /// It does not answer.
+    pub async fn rows(&self, query: &str) -> Vec<String> {
+        match self.database_url() {
+            Some(url) => sql(&url, query).await,
+            None => sqlite_sql(&self.dir.join("node.db"), query),
+        }
+    }
+
     /// Runs a command of the program on this node's own data to its end, whatever that is.
     pub fn try_command(&self, name: &str, args: &[&str]) -> std::process::Output {
         let mut command = command("codepop-node");
         command.args([name, "--data-dir", self.dir.to_str().unwrap()]).args(args);
         command.envs(self.environment()).output().unwrap()
+    }
+
+    /// From its next start on: a variable in its environment.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.settings.retain(|(known, _)| known != name);
+        self.settings.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// From its next start on: a limit on the size of files is an error of the write, not the end of the process.
+    pub fn outlive_file_limit(&mut self) {
+        self.outlives_file_limit = true;
+    }
+
+    /// From its next start on: its database is reached at this address instead of its own; PostgreSQL only.
+    pub fn reach_database_at(&mut self, address: SocketAddr) {
+        self.detour = Some(address);
+    }
+
+    /// From its next start on: the program of another build, in this folder.
+    pub fn run_from(&mut self, bin_dir: Option<&Path>) {
+        self.bin_dir = bin_dir.map(Path::to_owned);
     }
 
     /// Where it listens itself, behind its proxy.

@@ -37,10 +37,15 @@ pub fn bin_dir() -> &'static Path {
     })
 }
 
+/// Where an instrumented program writes its counters.
+const COUNTERS_FILE: &str = "LLVM_PROFILE_FILE";
+
 /// A command of one of the programs, without any variable of ours in its environment.
 pub fn command(program: &str) -> Command {
     let mut command = Command::new(bin_dir().join(program));
     command.env_clear().stdin(Stdio::null());
+    // When the tests' coverage is measured, so is that of the programs.
+    command.envs(env::var_os(COUNTERS_FILE).map(|file| (COUNTERS_FILE, file)));
     command
 }
 
@@ -93,12 +98,28 @@ impl Program {
     }
 
     /// Waits for a log line with this message and returns it.
+    ///
+    /// # Panics
+    /// It does not come in time, or the program ended.
     pub async fn said(&mut self, deadline: Duration, message: &str) -> Value {
+        let said = self.said_or_ended(deadline, message).await;
+        said.unwrap_or_else(|| panic!("ended before it said \"{message}\": {}", self.log()))
+    }
+
+    /// Waits for a log line with this message and returns it, or nothing when the program has ended.
+    ///
+    /// # Panics
+    /// Neither happens in time.
+    pub async fn said_or_ended(&mut self, deadline: Duration, message: &str) -> Option<Value> {
         eventually(deadline, &format!("{} says \"{message}\"", self.log.display()), async || {
+            let has_ended = self.child.try_wait().unwrap().is_some();
             let text = self.log();
-            let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-            let ended = self.child.try_wait().unwrap();
-            lines.into_iter().find(|line| line["message"] == message).ok_or_else(|| format!("ended: {ended:?}; {text}"))
+            let mut lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            match lines.find(|line| line["message"] == message) {
+                Some(line) => Ok(Some(line)),
+                None if has_ended => Ok(None),
+                None => Err(text),
+            }
         })
         .await
     }

@@ -49,13 +49,15 @@ pub struct Saying {
     pub subject: i64,
     /// Whether the header has a field that nobody knows.
     pub unknown_field: bool,
+    /// Version of the message; nodes know the first.
+    pub schema_version: u32,
 }
 
 impl Saying {
     /// A message of the contract for everyone.
     pub fn of<M: Name>(message: &M, subject: i64) -> Self {
         let (kind, message) = (M::full_name(), message.encode_to_vec());
-        Self { audience: Audience::Everyone, kind, message, subject, unknown_field: false }
+        Self { audience: Audience::Everyone, kind, message, subject, unknown_field: false, schema_version: 1 }
     }
 }
 
@@ -114,7 +116,7 @@ impl Stranger {
             seq: head.unwrap_or(0) + 1,
             previous: hash,
             hlc: self.now(),
-            schema_version: 1,
+            schema_version: saying.schema_version,
             kind: &saying.kind,
             subject: saying.subject,
             message: &saying.message,
@@ -182,7 +184,7 @@ impl Stranger {
         let hello = Frame::Hello(Hello { vector: Some(Vector { streams: has }) });
         frames.send(framed(hello)).await.unwrap();
         let inbound = client.replicate(ReceiverStream::new(queue)).await.unwrap().into_inner();
-        Session { frames, inbound, beating: Arc::new(beating) }
+        Session { frames, inbound, rest: Vec::new(), beating: Arc::new(beating) }
     }
 }
 
@@ -194,6 +196,8 @@ fn framed(frame: Frame) -> ReplicateRequest {
 pub struct Session {
     frames: mpsc::Sender<ReplicateRequest>,
     inbound: Streaming<ReplicateResponse>,
+    /// Events of the last frame that came after the one that was waited for.
+    rest: Vec<SignedEvent>,
     beating: Arc<JoinHandle<()>>,
 }
 
@@ -243,12 +247,19 @@ impl Session {
         }
     }
 
+    /// Events that came in the same frame after the last one that was waited for.
+    pub fn rest(&mut self, wanted: impl Fn(&SignedEvent) -> bool) -> Vec<SignedEvent> {
+        std::mem::take(&mut self.rest).into_iter().filter(wanted).collect()
+    }
+
     /// Looks at every event that comes, until one is the wanted one, and returns it as it came.
     pub async fn receives(&mut self, mut wanted: impl FnMut(&SignedEvent) -> bool) -> SignedEvent {
         loop {
             match self.next().await {
                 Ok(Some(Frame::Events(batch))) => {
-                    if let Some(event) = batch.events.into_iter().find(&mut wanted) {
+                    let mut events = batch.events.into_iter();
+                    if let Some(event) = events.find(&mut wanted) {
+                        self.rest = events.collect();
                         return event;
                     }
                 }
