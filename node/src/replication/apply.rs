@@ -16,7 +16,7 @@ use crate::{
     accounts, audit, catalog,
     journal::{Audience, Error, Event, Hash, Outcome, Replicated, Scope, Stamp, State},
     maintenance,
-    mesh::{registry, replaced},
+    mesh::registry,
     notifications, preferences, reports,
     storage::{self, Tx},
     stores, support,

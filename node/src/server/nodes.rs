@@ -40,7 +40,8 @@ use crate::{
         apply, lend,
         states::{self, AudienceState},
     },
-    storage, stores,
+    storage::{self, Tx},
+    stores,
 };
 
 /// Events that a status shows.
