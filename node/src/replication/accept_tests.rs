@@ -115,7 +115,7 @@ on_both!(a_fork_is_noted_once_and_blocks_nobody_else, async |node: Node| {
 });
 
 on_both!(a_cloned_database_that_went_on_is_found_out, async |node: Node| {
-    let mut own = Origin { author: Arc::clone(node.db.author()), seq: 0, previous: None };
+    let mut own = Origin { author: Arc::clone(node.db.author()), seq: 0, previous: None, ahead: 0 };
     let announced = own.announce(&node, "1");
     // The registry must know the key, as it does in a node that runs.
     announcements(&node.db, vec![announced.clone()]).await.unwrap();

@@ -149,7 +149,7 @@ async fn look(mesh: &Mesh, expected: &Digests) -> Result<Outcome, Status> {
         return Ok(Outcome::Noticed(health.writes_refused.unwrap_or(health.database)));
     }
     if let Some(conflict) =
-        nodes.list_conflicts(ListConflictsRequest {}).await?.into_inner().conflicts.into_iter().next()
+        nodes.list_conflicts(ListConflictsRequest::default()).await?.into_inner().conflicts.into_iter().next()
     {
         return Ok(Outcome::Noticed(conflict.kind));
     }
