@@ -9,6 +9,7 @@ pub mod app;
 pub mod audit;
 pub mod auth;
 pub mod authority;
+pub mod backup;
 pub mod catalog;
 pub mod clock;
 pub mod commands;

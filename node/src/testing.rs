@@ -4,7 +4,7 @@ use std::sync::{Arc, Once, OnceLock};
 
 use codepop_shared::{
     authority::{Authority, CERTIFICATE_VALID, Order},
-    identity::{CaCertificate, Certified, Kind, SpiffeId},
+    identity::{CaCertificate, Certified, Kind, Replaced, SpiffeId},
     request::KeyMaterial,
 };
 use ed25519_dalek::SigningKey;
@@ -48,6 +48,7 @@ pub(crate) struct Node {
     pub(crate) app: App,
     /// Its database.
     pub(crate) db: Db,
+    location: Location,
     kind: Backend,
 }
 
@@ -70,19 +71,27 @@ pub(crate) fn authority() -> &'static Authority {
 
 /// An author with fresh keys and a certificate of the test authority.
 pub(crate) fn author(id: SpiffeId) -> Author {
+    author_replacing(id, &[])
+}
+
+/// The author of a node that takes the place of others.
+pub(crate) fn author_replacing(id: SpiffeId, replaces: &[Replaced]) -> Author {
     let key = SigningKey::from_bytes(&rand::random());
     let csr = KeyMaterial::generate(false).unwrap().csr(id.uuid).unwrap();
     let pem = authority()
-        .issue(Order {
-            id,
-            event_key: Some(key.verifying_key()),
-            csr: &csr,
-            name: "test",
-            dns: &[],
-            ips: &[],
-            now: chrono::Utc::now(),
-            valid: CERTIFICATE_VALID,
-        })
+        .issue_replacing(
+            Order {
+                id,
+                event_key: Some(key.verifying_key()),
+                csr: &csr,
+                name: "test",
+                dns: &[],
+                ips: &[],
+                now: chrono::Utc::now(),
+                valid: CERTIFICATE_VALID,
+            },
+            replaces,
+        )
         .unwrap();
     let der = rustls::pki_types::pem::PemObject::from_pem_slice(pem.as_bytes())
         .map(|der: rustls::pki_types::CertificateDer<'static>| der)
@@ -99,9 +108,21 @@ impl Node {
 
     /// Any node on SQLite.
     pub(crate) async fn sqlite_as(id: SpiffeId) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let location = Location::Sqlite(folder.path().join("node.db"));
-        Self::open(location, Backend::Sqlite { _folder: folder }, id).await
+        let Fresh { location, kind } = Fresh::sqlite();
+        Self::open(location, kind, author(id)).await
+    }
+
+    /// Another database of the same kind, with nothing in it.
+    pub(crate) async fn fresh(&self) -> Fresh {
+        match self.kind {
+            Backend::Sqlite { .. } => Fresh::sqlite(),
+            Backend::Postgres { .. } => Fresh::postgres().await,
+        }
+    }
+
+    /// Any node on a database that is there.
+    pub(crate) async fn on(fresh: Fresh, author: Author) -> Self {
+        Self::open(fresh.location, fresh.kind, author).await
     }
 
     /// Store 1000 of region C on a new database of the PostgreSQL server that `TEST_POSTGRES_URL` names.
@@ -111,29 +132,53 @@ impl Node {
 
     /// Any node on PostgreSQL.
     pub(crate) async fn postgres_as(id: SpiffeId) -> Self {
+        let Fresh { location, kind } = Fresh::postgres().await;
+        Self::open(location, kind, author(id)).await
+    }
+
+    async fn open(location: Location, kind: Backend, author: Author) -> Self {
+        static CRYPTO: Once = Once::new();
+        CRYPTO.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
+        let clock = Arc::new(Clock::new(author.id.uuid));
+        let (db, _) = Db::open(&location, clock, Arc::new(author)).await.unwrap();
+        let alone = Arc::new(Alone);
+        let app = App { db: db.clone(), finder: alone.clone(), drinks: alone.clone(), sightings: alone };
+        Self { app, db, location, kind }
+    }
+
+    /// Where its database is.
+    pub(crate) fn location(&self) -> &Location {
+        &self.location
+    }
+}
+
+/// A database with nothing in it.
+pub(crate) struct Fresh {
+    /// Where it is.
+    pub(crate) location: Location,
+    kind: Backend,
+}
+
+impl Fresh {
+    fn sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let location = Location::Sqlite(folder.path().join("node.db"));
+        Self { location, kind: Backend::Sqlite { _folder: folder } }
+    }
+
+    async fn postgres() -> Self {
         let admin = std::env::var("TEST_POSTGRES_URL")
             .expect("TEST_POSTGRES_URL names the PostgreSQL server for tests; ./scripts/test.sh starts one");
         let name = format!("node_{}", Uuid::now_v7().simple());
         execute(&admin, &format!("CREATE DATABASE {name}")).await;
         let (server, _) = admin.rsplit_once('/').expect("TEST_POSTGRES_URL ends in /<database>");
-        let location = Location::Postgres(format!("{server}/{name}"));
-        Self::open(location, Backend::Postgres { name, admin }, id).await
-    }
-
-    async fn open(location: Location, kind: Backend, id: SpiffeId) -> Self {
-        static CRYPTO: Once = Once::new();
-        CRYPTO.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
-        let clock = Arc::new(Clock::new(id.uuid));
-        let (db, _) = Db::open(&location, clock, Arc::new(author(id))).await.unwrap();
-        let alone = Arc::new(Alone);
-        let app = App { db: db.clone(), finder: alone.clone(), drinks: alone.clone(), sightings: alone };
-        Self { app, db, kind }
+        Self { location: Location::Postgres(format!("{server}/{name}")), kind: Backend::Postgres { name, admin } }
     }
 }
 
-impl Drop for Node {
+impl Drop for Backend {
     fn drop(&mut self) {
-        if let Backend::Postgres { name, admin } = &self.kind {
+        if let Self::Postgres { name, admin } = self {
             let (name, admin) = (name.clone(), admin.clone());
             // A thread with its own runtime: `drop` cannot wait on the test's.
             let done = std::thread::spawn(move || {

@@ -20,6 +20,7 @@ const LAYERS: &[&[&str]] = &[
     &["clock"],
     &["identity"],
     &["storage"],
+    &["backup"],
     &["journal"],
     &["auth"],
     &["audit"],

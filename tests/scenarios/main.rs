@@ -27,6 +27,7 @@ macro_rules! on_both {
 mod accounts;
 mod app;
 mod audit;
+mod backup;
 mod chaos;
 mod cli;
 mod clocks;

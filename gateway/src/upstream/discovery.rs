@@ -6,7 +6,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use codepop_proto::nodes::{DiscoverPeersResponse, GetHealthResponse, ListRevocationsResponse, NodeType, Peer};
+use codepop_proto::nodes::{
+    DiscoverPeersResponse, GetHealthResponse, ListRevocationsResponse, NodeType, Peer, ReplacedNode,
+};
 use codepop_shared::{
     geo::Place,
     identity::{Kind, SpiffeId},
@@ -21,7 +23,7 @@ use super::{
     link::Link,
     questions,
     revoked::Revoked,
-    table::{Info, Node, Table},
+    table::{self, Info, Node, Table},
 };
 
 /// Pause between two rounds. A new store can be found within it; a lost one is noticed by the calls themselves.
@@ -169,11 +171,14 @@ impl Discovery {
     /// Makes a new table, if something has changed. Links live on while address and id stay.
     fn publish(&self) {
         let old = self.shared.table();
+        let replaced = table::replaced(self.known.values().map(|(info, _)| info));
+        let known: Vec<&Info> =
+            self.known.values().map(|(info, _)| info).filter(|info| !replaced.contains(&info.id)).collect();
         let unchanged = |info: &Info| old.by_id(info.id).is_some_and(|node| node.info == *info);
-        if old.nodes.len() == self.known.len() && self.known.values().all(|(info, _)| unchanged(info)) {
+        if old.nodes.len() == known.len() && known.iter().all(|info| unchanged(info)) {
             return;
         }
-        let nodes = self.known.values().filter_map(|(info, _)| {
+        let nodes = known.into_iter().filter_map(|info| {
             let kept = old.by_id(info.id).filter(|node| node.info.url == info.url).map(|node| Arc::clone(&node.link));
             let link = match kept {
                 Some(link) => link,
@@ -198,7 +203,18 @@ fn who(health: &GetHealthResponse, certified: Option<SpiffeId>) -> Option<Info> 
     let shown = certified.map(|id| (id.uuid, node_type(id.kind), id.number, id.region));
     let (id, kind, number, region) = shown.or_else(said)?;
     let (name, url) = (String::new(), String::new());
-    Some(Info { id, number, kind, name, region, place: None, url, reported_away: false, holds_old_numbers: false })
+    Some(Info {
+        id,
+        number,
+        kind,
+        name,
+        region,
+        place: None,
+        url,
+        reported_away: false,
+        holds_old_numbers: false,
+        replaces: Vec::new(),
+    })
 }
 
 fn node_type(kind: Kind) -> NodeType {
@@ -215,9 +231,14 @@ fn merged(told: Vec<Peer>) -> impl Iterator<Item = (Info, Option<bool>)> {
     for peer in told {
         let (reachable, holds_old_numbers) = (peer.is_reachable, peer.holds_legacy_numbers);
         if let Some(info) = info(peer) {
+            let replaces = info.replaces.clone();
             let entry = nodes.entry(info.id).or_insert((info, None));
             entry.1 = entry.1.max(reachable);
             entry.0.holds_old_numbers |= holds_old_numbers;
+            // Who has not heard of it yet tells less.
+            if entry.0.replaces.len() < replaces.len() {
+                entry.0.replaces = replaces;
+            }
         }
     }
     nodes.into_values()
@@ -225,7 +246,9 @@ fn merged(told: Vec<Peer>) -> impl Iterator<Item = (Info, Option<bool>)> {
 
 fn info(peer: Peer) -> Option<Info> {
     let kind = peer.node_type();
+    let replaced = |node: &ReplacedNode| Some((Uuid::parse_str(&node.node_id).ok()?, node.node_number));
     Some(Info {
+        replaces: peer.replaces.iter().filter_map(replaced).collect(),
         id: Uuid::parse_str(&peer.peer_id).ok()?,
         number: peer.node_number,
         kind,

@@ -1,6 +1,9 @@
 //! What is known of the nodes, in the order in which this gateway prefers them.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use codepop_proto::nodes::NodeType;
 use codepop_shared::geo::Place;
@@ -32,6 +35,20 @@ pub(crate) struct Info {
     pub(crate) reported_away: bool,
     /// Whether it holds the numbers that were not born at any node.
     pub(crate) holds_old_numbers: bool,
+    /// Nodes whose place it has taken, by id and number: what is asked of them is asked of it.
+    pub(crate) replaces: Vec<(Uuid, u32)>,
+}
+
+impl Info {
+    /// Its id and number, and those of the nodes whose place it has taken.
+    fn ids(&self) -> impl Iterator<Item = (Uuid, u32)> {
+        std::iter::once((self.id, self.number)).chain(self.replaces.iter().copied())
+    }
+}
+
+/// The nodes whose place others have taken.
+pub(crate) fn replaced<'a>(known: impl Iterator<Item = &'a Info>) -> HashSet<Uuid> {
+    known.flat_map(|info| info.replaces.iter().map(|(id, _)| *id)).collect()
 }
 
 /// A node that can be asked.
@@ -64,7 +81,11 @@ impl Node {
 }
 
 impl Table {
-    pub(crate) fn new(nodes: Vec<Node>, home: Home) -> Self {
+    pub(crate) fn new(mut nodes: Vec<Node>, home: Home) -> Self {
+        let replaced = replaced(nodes.iter().map(|node| &node.info));
+        nodes.retain(|node| !replaced.contains(&node.info.id));
+        let has_home = |node: &&Node| node.info.replaces.iter().any(|(id, _)| Some(*id) == home.store);
+        let home = Home { store: nodes.iter().find(has_home).map(|node| node.info.id).or(home.store), ..home };
         let home_node = nodes.iter().find(|node| Some(node.info.id) == home.store);
         let place = home.place.or(home_node.and_then(|node| node.info.place));
         let mut nodes: Vec<Arc<Node>> = nodes.into_iter().map(Arc::new).collect();
@@ -72,11 +93,14 @@ impl Table {
             preference(a, home, place).partial_cmp(&preference(b, home, place)).unwrap_or(a.info.id.cmp(&b.info.id))
         });
         Self {
-            by_id: nodes.iter().map(|node| (node.info.id, Arc::clone(node))).collect(),
+            by_id: nodes
+                .iter()
+                .flat_map(|node| node.info.ids().map(|(id, _)| (id, Arc::clone(node))).collect::<Vec<_>>())
+                .collect(),
             by_number: nodes
                 .iter()
-                .filter(|node| node.info.number > 0)
-                .map(|node| (node.info.number, Arc::clone(node)))
+                .flat_map(|node| node.info.ids().map(|(_, number)| (number, Arc::clone(node))).collect::<Vec<_>>())
+                .filter(|(number, _)| *number > 0)
                 .collect(),
             // Only one should say so. If two did, every gateway must choose the same.
             old_numbers: nodes

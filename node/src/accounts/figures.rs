@@ -19,12 +19,16 @@ use crate::{
 /// # Errors
 /// The database failed.
 pub async fn born_here(tx: &mut Tx) -> Result<i64, Error> {
-    let here = i64::from(tx.author.id.number);
-    Ok(on!(tx, conn => users::table
-        .filter(users::deleted.eq(false))
-        .filter(users::created_at.ne(store::unregistered()))
-        .filter(sql::<Bool>(&format!("id % {STRIDE} = ")).bind::<BigInt, _>(here))
-        .count()
-        .get_result(conn)
-        .await)?)
+    let mut count: i64 = 0;
+    for number in tx.author.numbers() {
+        let born: i64 = on!(tx, conn => users::table
+            .filter(users::deleted.eq(false))
+            .filter(users::created_at.ne(store::unregistered()))
+            .filter(sql::<Bool>(&format!("id % {STRIDE} = ")).bind::<BigInt, _>(i64::from(number)))
+            .count()
+            .get_result(conn)
+            .await)?;
+        count += born;
+    }
+    Ok(count)
 }

@@ -9,6 +9,7 @@ use super::{Accounts, Error, UserName, error, log_in::shown_name, name, store};
 use crate::{
     auth::{Permit, User},
     journal::{self, Audience},
+    mesh::replaced,
     roles,
     storage::Tx,
 };
@@ -105,16 +106,20 @@ pub(super) async fn present(tx: &mut Tx, user: i64) -> Result<store::User, Error
 async fn profile(tx: &mut Tx, user: i64) -> Result<Profile, Error> {
     let row = present(tx, user).await?;
     let source = number::born_at(user);
+    let preferred_store = match row.preferred_store {
+        Some(store) => Some(replaced::successors(tx).await?.now(store.into())),
+        None => None,
+    };
     Ok(Profile {
         user,
         username: shown_name(tx, &row).await?,
         first_name: row.first_name,
         last_name: row.last_name,
         email: row.email,
-        preferred_store: row.preferred_store.map(Uuid::from),
+        preferred_store,
         created_at: row.created_at.0,
         roles: roles::words(&roles::in_force(tx, user).await?),
-        is_replicated: source.is_some_and(|node| node != tx.author.id.number),
+        is_replicated: source.is_some_and(|node| !tx.author.gave(node)),
         source,
     })
 }

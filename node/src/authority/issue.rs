@@ -81,7 +81,7 @@ pub fn issue(order: &Issue, now: DateTime<Utc>) -> Result<Issued, Error> {
     let entry = register.entries[at].clone();
     let id = id_of(&register.chain, &entry);
     let (dns, ips) = names(&entry.hosts);
-    let pem = authority.issue(Order {
+    let certificate = Order {
         id: id.clone(),
         event_key,
         csr: &csr,
@@ -90,7 +90,8 @@ pub fn issue(order: &Issue, now: DateTime<Utc>) -> Result<Issued, Error> {
         ips: &ips,
         now,
         valid: order.valid.min(CERTIFICATE_VALID),
-    })?;
+    };
+    let pem = authority.issue_replacing(certificate, &register.predecessors(&entry))?;
     register.save(&order.dir)?;
     for (name, text) in [(CERTIFICATE_FILE, pem.as_str()), (CA_FILE, authority.pem())] {
         replace(&out.join(name), text.as_bytes()).map_err(file(out.join(name)))?;
@@ -120,7 +121,7 @@ fn enter(
         }
         None => {
             if let Some(replaced) = order.replaces {
-                register.check_replaces(request.kind, replaced)?;
+                register.check_replaces(request.kind, &request.region, replaced)?;
             }
             let id = SpiffeId {
                 chain: register.chain.clone(),

@@ -6,7 +6,7 @@ use std::{fs, path::Path};
 use chrono::{DateTime, Utc};
 use codepop_shared::{
     files::replace,
-    identity::{Kind, SpiffeId},
+    identity::{Kind, Replaced, SpiffeId},
     number::{HUB_MAX, NODE_MAX},
     request::CertificateRequest,
 };
@@ -209,14 +209,34 @@ impl Register {
         }
     }
 
-    /// Checks that `replaced` is a holder of this kind whose place nobody took yet.
+    /// Whose place a holder takes: the one before it, the one before that, and so on.
+    pub fn predecessors(&self, entry: &Entry) -> Vec<Replaced> {
+        let mut found: Vec<Replaced> = Vec::new();
+        let mut next = entry.replaces;
+        while let Some(before) = next.and_then(|number| self.entries.iter().find(|entry| entry.number == number)) {
+            let replaced = Replaced { number: before.number, uuid: before.uuid };
+            // A register that was changed by hand may go round in circles.
+            if found.contains(&replaced) {
+                break;
+            }
+            found.push(replaced);
+            next = before.replaces;
+        }
+        found
+    }
+
+    /// Checks that `replaced` is a holder of this kind and region whose place nobody took yet.
     ///
     /// # Errors
     /// It is not.
-    pub fn check_replaces(&self, kind: Kind, replaced: u32) -> Result<(), Error> {
+    pub fn check_replaces(&self, kind: Kind, region: &str, replaced: u32) -> Result<(), Error> {
         let refused = |problem: &str| Err(Error::Register(format!("--replaces is \"{replaced}\": {problem}")));
-        if replaced == 0 || !self.entries.iter().any(|entry| entry.number == replaced && entry.kind == kind) {
+        let is_it = |entry: &&Entry| entry.number == replaced && entry.kind == kind;
+        let Some(entry) = self.entries.iter().find(is_it).filter(|_| replaced != 0) else {
             return refused(&format!("must be the number of a {kind} in the register"));
+        };
+        if entry.region != region {
+            return refused(&format!("is of region {}, not of {region}", entry.region));
         }
         if self.entries.iter().any(|entry| entry.replaces == Some(replaced)) {
             return refused("was replaced already");
@@ -256,10 +276,16 @@ mod tests {
     fn only_what_is_there_can_be_replaced_and_only_once() {
         let mut register = Register::new("demo");
         register.entries = vec![entry(Kind::Store, 1000)];
-        register.check_replaces(Kind::Store, 1000).unwrap();
-        assert!(register.check_replaces(Kind::Hub, 1000).is_err());
-        assert!(register.check_replaces(Kind::Store, 1001).is_err());
+        register.check_replaces(Kind::Store, "C", 1000).unwrap();
+        assert!(register.check_replaces(Kind::Store, "D", 1000).is_err());
+        assert!(register.check_replaces(Kind::Hub, "C", 1000).is_err());
+        assert!(register.check_replaces(Kind::Store, "C", 1001).is_err());
         register.entries.push(Entry { replaces: Some(1000), ..entry(Kind::Store, 1001) });
-        assert!(register.check_replaces(Kind::Store, 1000).is_err());
+        assert!(register.check_replaces(Kind::Store, "C", 1000).is_err());
+        register.entries.push(Entry { replaces: Some(1001), ..entry(Kind::Store, 1002) });
+        let numbers = |at: usize| -> Vec<u32> {
+            register.predecessors(&register.entries[at]).iter().map(|replaced| replaced.number).collect()
+        };
+        assert_eq!((numbers(0), numbers(1), numbers(2)), (vec![], vec![1000], vec![1001, 1000]));
     }
 }

@@ -29,8 +29,13 @@ const REMOVED_MAX: i64 = 200;
 /// # Errors
 /// The database failed, or the node takes no writes.
 pub async fn expire(tx: &mut Tx) -> Result<bool, Error> {
-    let (now, node) = (tx.clock.wall(), tx.author.id.number);
-    let mut old = store::old_of_node(tx, Time(now - KEPT), node, REMOVED_MAX).await?;
+    let now = tx.clock.wall();
+    let mut old = Vec::new();
+    for node in tx.author.numbers() {
+        if old.is_empty() {
+            old = store::old_of_node(tx, Time(now - KEPT), node, REMOVED_MAX).await?;
+        }
+    }
     if old.is_empty() && tx.author.id.kind == Kind::Hub {
         old = store::old_of_all(tx, Time(now - KEPT_BY_HUBS), REMOVED_MAX).await?;
     }

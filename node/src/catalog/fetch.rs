@@ -76,7 +76,7 @@ async fn missing(tx: &mut Tx, ids: Vec<i64>, customer: &Customer) -> Result<Vec<
     let mut missing = Vec::new();
     for id in candidates {
         let born = number::born_at(id).filter(|_| id <= number::MAX);
-        if born.is_some_and(|node| node != tx.author.id.number)
+        if born.is_some_and(|node| !tx.author.gave(node))
             && store::user_row(tx, id).await?.is_none()
             && store::catalog_row(tx, id).await?.is_none()
         {

@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result};
 
 use super::{print, run::location};
 use crate::{
+    backup,
     clock::Clock,
     config::MigrateConfig,
     identity::{DataLock, Expected, NodeIdentity},
@@ -14,6 +15,7 @@ use crate::{
 
 pub(super) async fn migrate(config: &MigrateConfig) -> Result<()> {
     let _lock = DataLock::take(&config.data_dir)?;
+    backup::refuse_unfinished(&config.data_dir)?;
     let author = NodeIdentity::load(&config.data_dir, &Expected::default())?.author();
     let clock = Arc::new(Clock::new(author.id.uuid));
     let location = location(&config.data_dir, &config.database);

@@ -1,5 +1,6 @@
 //! What each command of the program does.
 
+mod backup;
 mod client;
 mod conflicts;
 mod grant;
@@ -41,6 +42,8 @@ pub async fn perform(action: Action) -> Result<()> {
         Action::ImportLegacy(config) => import_legacy::import_legacy(config).await,
         Action::Grant(config) => grant::grant(&config).await,
         Action::Revoke(config) => revoke::revoke(&config).await,
+        Action::Backup(config) => backup::backup(config).await,
+        Action::Restore(config) => backup::restore(config).await,
         Action::Seed(config) => seed::seed(config).await,
     }
 }

@@ -15,12 +15,16 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     accounts,
     app::{App, once},
+    backup::{
+        self,
+        schedule::{self, Standing},
+    },
     catalog,
     clock::Clock,
     config::{Database, RunConfig},
     identity::{Author, DataLock, NodeIdentity, NodeSettings},
     journal::{self, compact::Keep, entries, streams},
-    mesh::{heartbeat, links::Links, plan::HUB_LINKS_MAX, presence, registry, sightings, trust},
+    mesh::{self, heartbeat, links::Links, plan::HUB_LINKS_MAX, presence, registry, sightings, trust},
     notifications,
     orders::{self, Orders},
     payments::Payments,
@@ -30,7 +34,7 @@ use crate::{
         find::Finder,
         peer::{Away, Dialler},
         repair::Repairer,
-        retry,
+        replaced, retry,
         states::States,
         stream::Replicator,
     },
@@ -69,6 +73,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) async fn run(config: RunConfig) -> Result<()> {
     init_logs(config.log_format, log_filter().map_err(|why| anyhow!(why))?).map_err(|why| anyhow!(why))?;
     let _lock = DataLock::take(&config.data_dir)?;
+    backup::refuse_unfinished(&config.data_dir)?;
     let identity = NodeIdentity::load(&config.data_dir, &config.expected)?;
     let settings =
         NodeSettings::load(&config.data_dir)?.context("the node has no settings: run `codepop-node init`")?;
@@ -78,6 +83,8 @@ pub(super) async fn run(config: RunConfig) -> Result<()> {
 
     let author = Arc::new(identity.author());
     let db = open(&config.data_dir, &config.database, Arc::clone(&author)).await?;
+    let links = Links::new(author.id.clone());
+    replaced::look(&db, &links).await.context("read who took whose place")?;
     let is_alone = db.read(|tx| Box::pin(registry::all(tx))).await.context("read the registry")?.len() <= 1;
     if !is_alone {
         db.hold_writes(HOLD_WRITES);
@@ -86,9 +93,9 @@ pub(super) async fn run(config: RunConfig) -> Result<()> {
     tokio::spawn(retry_late(db.clone(), stop.clone()));
 
     let trust = begin_trust(&db, &identity, &stop).await?;
-    let links = Links::new(author.id.clone());
     links.restore(db.read(|tx| Box::pin(sightings::load(tx))).await.context("read when nodes were last heard")?);
     tokio::spawn(compact(db.clone(), config.keep, stop.clone()));
+    tokio::spawn(replaced::watch(db.clone(), links.clone(), stop.clone()));
     tokio::spawn(keep_sightings(db.clone(), links.clone(), stop.clone()));
     let (states, compared) = States::new(db.clone(), config.digest_every);
     let dialler = Dialler {
@@ -119,6 +126,12 @@ pub(super) async fn run(config: RunConfig) -> Result<()> {
         tokio::spawn(dialler.clone().run(config.hub_urls.clone(), stop.clone()));
     }
     tidy_up(&app, &stop);
+    let backups = Standing::default();
+    if let Some(schedule) = config.backups.clone() {
+        let location = location(&config.data_dir, &config.database);
+        let task = schedule::Task { config: schedule, id: author.id.clone(), location, standing: backups.clone() };
+        tokio::spawn(task.run(stop.clone()));
+    }
     let payments = Payments::new(app.clone(), config.payments);
     tokio::spawn(payments.clone().settle(stop.clone()));
     let orders = Orders::new(app.clone(), payments.clone(), config.robot);
@@ -126,7 +139,8 @@ pub(super) async fn run(config: RunConfig) -> Result<()> {
     let created_at = settings.created_at;
     let receipts = Receipts::start(app.clone(), config.mail, &config.data_dir, stop.clone());
     let (display_name, hub_silence_max) = (config.display_name.clone(), config.hub_silence_max);
-    let parts = Parts { created_at, display_name, hub_silence_max, dialler, dial, payments, orders, receipts, app };
+    let parts =
+        Parts { backups, created_at, display_name, hub_silence_max, dialler, dial, payments, orders, receipts, app };
     let serving = server::serve(parts, incoming, stop.clone());
     tokio::select! {
         served = serving => served,
@@ -164,12 +178,15 @@ pub(super) async fn open(data_dir: &std::path::Path, database: &Database, author
     for name in migrated {
         tracing::info!(migration = name, "the database was migrated");
     }
-    let own = db.author().id.uuid;
+    // What an earlier life said is before what this one says.
+    let author = db.author();
+    let replaced = author.certificate.replaces.iter().map(|replaced| replaced.uuid);
+    let lives: Vec<uuid::Uuid> = replaced.chain([author.id.uuid]).collect();
     let latest = db
         .read(move |tx| {
             Box::pin(async move {
                 let mut all = streams::all(tx).await?;
-                all.retain(|stream| stream.origin == own);
+                all.retain(|stream| lives.contains(&stream.origin));
                 entries::latest_hlc(tx, &all).await
             })
         })
@@ -207,8 +224,15 @@ where
 
 /// Says what the configuration says of this node, if there is anything new in it.
 async fn introduce(app: App, announcement: NodeAnnounced, described: stores::Described) -> Result<()> {
-    let announced = app.db.write(move |tx| Box::pin(registry::announce_self(tx, announcement)));
-    announced.await.context("announce the node")?;
+    let announced = app.db.write(move |tx| {
+        Box::pin(async move {
+            registry::announce_self(tx, announcement).await?;
+            mesh::replaced::take_place(tx).await
+        })
+    });
+    if announced.await.context("announce the node")? {
+        tracing::info!("the node takes the place of those whom its certificate names");
+    }
     stores::describe_self(&app, described).await.context("describe the node")
 }
 

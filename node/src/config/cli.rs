@@ -46,6 +46,11 @@ pub enum Command {
     Grant(GrantArgs),
     /// Take a role for the whole chain from a user (needs the operator's key)
     Revoke(RevokeArgs),
+    /// Take a backup of a node's database, also while the node runs; or look whether one is whole
+    #[command(args_conflicts_with_subcommands = true)]
+    Backup(BackupArgs),
+    /// Put a backup back into the database of a node that takes the place of another (pki issue --replaces)
+    Restore(RestoreArgs),
     /// Make a chain with test data in a folder: authority, nodes, people, stock, a month of orders. Safe to repeat
     Seed(SeedArgs),
 }
@@ -178,9 +183,98 @@ pub struct RunArgs {
     /// Who receipts come from, an e-mail address; needed with --smtp-url
     #[arg(long, env = "SMTP_FROM", value_name = "ADDRESS")]
     pub smtp_from: Option<String>,
+    /// How it backs itself up.
+    #[command(flatten)]
+    pub backups: ScheduleArgs,
     /// Speak plain text instead of TLS; loopback only, for trying things out
     #[arg(long)]
     pub insecure: bool,
+}
+
+/// Backups of a running node.
+#[derive(Args, Debug)]
+pub struct ScheduleArgs {
+    /// Folder for backups that the running node takes, best on another disk; without one it takes none
+    #[arg(long, env = "NODE_BACKUP_DIR", value_name = "DIR")]
+    pub backup_dir: Option<String>,
+    /// Seconds between two backups, 1 to 604800
+    #[arg(long, env = "NODE_BACKUP_EVERY_SECS", value_name = "SECONDS", default_value = defaults::BACKUP_EVERY)]
+    pub backup_every_secs: String,
+    /// How many backups are kept in the folder, 1 to 1000
+    #[arg(long, env = "NODE_BACKUP_KEEP", value_name = "N", default_value = defaults::BACKUP_KEEP)]
+    pub backup_keep: String,
+    /// Who can read backups.
+    #[command(flatten)]
+    pub recipient: RecipientArgs,
+}
+
+/// Who can read backups.
+#[derive(Args, Debug)]
+pub struct RecipientArgs {
+    /// Encrypt backups for this public key of age, age1…; without one, whoever has the file can read it
+    #[arg(long, env = "NODE_BACKUP_RECIPIENT", value_name = "KEY")]
+    pub recipient: Option<String>,
+}
+
+/// Options of `backup`.
+#[derive(Args, Debug)]
+pub struct BackupArgs {
+    /// Something else to do.
+    #[command(subcommand)]
+    pub command: Option<BackupCommand>,
+    /// Where its files are.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Its database.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    /// Where the backup goes: a new file, or a folder in which it gets a name of its own
+    #[arg(long, value_name = "FILE|DIR")]
+    pub to: Option<PathBuf>,
+    /// Who can read it.
+    #[command(flatten)]
+    pub recipient: RecipientArgs,
+    /// Replace a file that is there already
+    #[arg(long)]
+    pub force: bool,
+    /// Take none, but look whether this one is whole
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["to", "force"])]
+    pub verify: Option<PathBuf>,
+    /// File with the secret key, for an encrypted backup
+    #[arg(long, value_name = "FILE", requires = "verify")]
+    pub identity: Option<PathBuf>,
+}
+
+/// What else `backup` can do.
+#[derive(Debug, Subcommand)]
+pub enum BackupCommand {
+    /// Make a key: the public half for nodes, the secret one for a safe
+    Keygen(KeygenArgs),
+}
+
+/// Options of `backup keygen`.
+#[derive(Args, Debug)]
+pub struct KeygenArgs {
+    /// The new file for the secret key
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+}
+
+/// Options of `restore`.
+#[derive(Args, Debug)]
+pub struct RestoreArgs {
+    /// The backup
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Where the new node's files are.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// The new node's database, of the same kind as the old one's.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    /// File with the secret key, for an encrypted backup
+    #[arg(long, value_name = "FILE")]
+    pub identity: Option<PathBuf>,
 }
 
 /// How customers pay.

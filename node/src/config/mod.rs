@@ -4,6 +4,7 @@
 //!
 //! [`cli`] is what clap sees (and `--help` shows), [`values`] the rules for single values, [`Action`] the result.
 
+mod backup;
 pub mod cli;
 mod client;
 mod init;
@@ -14,6 +15,7 @@ mod seed;
 mod setting;
 pub mod values;
 
+pub use backup::{BackupConfig, RestoreConfig};
 pub use client::{
     ClientConfig, ConflictsAction, ConflictsConfig, DiscoverConfig, GrantConfig, GrantTo, PkiRevokeConfig,
     RevokeConfig, VerifyConfig,
@@ -67,6 +69,10 @@ pub enum Action {
     Revoke(RevokeConfig),
     /// Make a chain with test data.
     Seed(SeedConfig),
+    /// Take a backup, look at one, or make a key.
+    Backup(BackupConfig),
+    /// Put a backup back.
+    Restore(RestoreConfig),
 }
 
 /// Why there is nothing to do.
@@ -120,6 +126,8 @@ fn action(command: Command, matches: &ArgMatches) -> Result<Action, Refused> {
         Command::Pki(PkiCommand::Revoke(args)) => Action::PkiRevoke(PkiRevokeConfig::read(&values, &args)?),
         Command::Grant(args) => Action::Grant(GrantConfig::read(&values, &args)?),
         Command::Revoke(args) => Action::Revoke(RevokeConfig::read(&values, &args)?),
+        Command::Backup(args) => Action::Backup(BackupConfig::read(&values, args)?),
+        Command::Restore(args) => Action::Restore(RestoreConfig::read(&values, args)?),
         Command::Seed(args) => Action::Seed(SeedConfig::read(args)?),
     })
 }

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use codepop_shared::{geo::Place, telemetry::LogFormat};
 
 use super::{
-    Database, Refused,
+    Database, Refused, backup,
     cli::ImportLegacyArgs,
     init::GivenIdentity,
     mail, payments,
@@ -16,6 +16,7 @@ use super::{
     values,
 };
 use crate::{
+    backup::schedule,
     identity::{Expected, NodeSettings},
     journal::compact::Keep,
     legacy::{Options, Source},
@@ -88,6 +89,8 @@ pub struct RunConfig {
     pub digest_every: Duration,
     /// How customers pay.
     pub payments: Settings,
+    /// Backups while it runs, if any.
+    pub backups: Option<schedule::Config>,
     /// The mail server for receipts.
     pub mail: Option<MailSettings>,
     /// Plain text on loopback instead of TLS.
@@ -118,6 +121,7 @@ impl RunConfig {
         // Judged before any file is looked for.
         let (keep, hub_silence_max) = (keep(values)?, hub_silence(values)?);
         let (report_every, robot) = (report_every(values)?, robot(values)?);
+        let backups = backup::scheduled(values)?;
         let digest_every = digest_every(values)?;
         let stored = NodeSettings::require(&data_dir).map_err(|e| Refused::plain(e.to_string()))?;
         let api_url = given.api_url.or(stored.api_url).or_else(|| url_of(listen, insecure));
@@ -147,6 +151,7 @@ impl RunConfig {
             payments,
             robot,
             report_every,
+            backups,
             digest_every,
             mail: mail::read(values)?,
             insecure,

@@ -92,6 +92,10 @@ settings! {
     ROBOT_SPEED = "robot_speed", "--robot-speed", "ROBOT_SPEED", "1";
     DIGEST = "digest_secs", "--digest-secs", "NODE_DIGEST_SECS", "60";
     REPORT = "report_secs", "--report-secs", "NODE_REPORT_SECS", "300";
+    BACKUP_DIR = "backup_dir", "--backup-dir", "NODE_BACKUP_DIR", "";
+    BACKUP_EVERY = "backup_every_secs", "--backup-every-secs", "NODE_BACKUP_EVERY_SECS", "86400";
+    BACKUP_KEEP = "backup_keep", "--backup-keep", "NODE_BACKUP_KEEP", "7";
+    BACKUP_RECIPIENT = "recipient", "--recipient", "NODE_BACKUP_RECIPIENT", "";
     NODE = "node_url", "--node", "NODE_API_URL", "https://127.0.0.1:7101";
 }
 

@@ -2,7 +2,7 @@
 //! alone, so that every node decides the same at any time. What it forbids is void.
 
 use codepop_shared::{
-    identity::{Kind, SpiffeId},
+    identity::{Kind, Replaced, SpiffeId},
     number,
 };
 use uuid::Uuid;
@@ -87,6 +87,18 @@ impl Scope {
     }
 }
 
+impl Scope {
+    /// As [`Scope::allows`], for an origin whose certificate says that it takes the place of others: it has their say about
+    /// their store's roles.
+    pub fn allows_in_place_of(&self, origin: &SpiffeId, replaces: &[Replaced]) -> bool {
+        let as_before = |replaced: &Replaced| {
+            let before = SpiffeId { number: replaced.number, uuid: replaced.uuid, ..origin.clone() };
+            self.allows(&before)
+        };
+        matches!(self, Self::StoreRole(_)) && replaces.iter().any(as_before)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,5 +138,17 @@ mod tests {
             assert_eq!(decided, expected, "{scope:?}");
             assert!(!scope.allows(&origin(Kind::Gateway)), "{scope:?}");
         }
+    }
+
+    #[test]
+    fn who_took_a_stores_place_decides_on_its_roles_and_nothing_else() {
+        let other = Uuid::from_u128(8);
+        let replaces = [Replaced { number: 1000, uuid: other }];
+        let store = origin(Kind::Store);
+        assert!(Scope::StoreRole(other).allows_in_place_of(&store, &replaces));
+        assert!(!Scope::StoreRole(other).allows_in_place_of(&store, &[]));
+        assert!(!Scope::StoreRole(Uuid::from_u128(9)).allows_in_place_of(&store, &replaces));
+        assert!(!Scope::Node(other).allows_in_place_of(&store, &replaces));
+        assert!(!Scope::RegionRole("C".into()).allows_in_place_of(&store, &replaces));
     }
 }

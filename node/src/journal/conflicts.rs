@@ -90,6 +90,18 @@ pub fn meaning(kind: &str) -> (&'static str, &'static str) {
             "This node takes no writes of its own.",
             "Give it a new certificate with `pki issue --replaces`, or bring its latest database back.",
         ),
+        "replaced" => (
+            "This node takes no writes of its own any more.",
+            "Stop it. What it sold since its successor's backup is on its disk alone.",
+        ),
+        "replaced_node_runs" => (
+            "Nobody links to the node whose place was taken.",
+            "Stop it. What it sold since its successor's backup is on its disk alone.",
+        ),
+        "replaced_node_spoke" => (
+            "What it said after its place was taken is merged as it signed it.",
+            "Look at its disk for the orders and the money of that time.",
+        ),
         "legacy_numbers" => (
             "The earlier claim has the numbers below 100,000.",
             "Import the other database again under a name of its own (`import-legacy --source-name`).",

@@ -14,7 +14,9 @@ use crate::{
 /// Says `message` to `audience` in this node's name. Returns where it stands.
 pub async fn emit<M: Replicated>(tx: &mut Tx, audience: &Audience, message: &M) -> Result<Stamp, Error> {
     let author = std::sync::Arc::clone(&tx.author);
-    if !message.scope().allows(&author.id) || !audience.may_be_addressed_by(&author.id) {
+    let scope = message.scope();
+    let allowed = scope.allows(&author.id) || scope.allows_in_place_of(&author.id, &author.certificate.replaces);
+    if !allowed || !audience.may_be_addressed_by(&author.id) {
         return Err(Error::Forbidden { kind: M::full_name(), origin: author.id.to_string() });
     }
     let mut stream = streams::find_or_make(tx, author.id.uuid, audience).await?;

@@ -31,6 +31,7 @@ use crate::{
     },
     auth::Permit,
     journal::{self, Audience},
+    mesh::replaced,
     storage::{
         self, Tx,
         types::{Id, Time},
@@ -78,14 +79,35 @@ pub async fn install(tx: &mut Tx) -> Result<(), Error> {
         return Ok(());
     }
     let Some(described) = stores::described(tx, own).await? else { return Ok(()) };
-    let machine = Machine {
-        store: Id(own),
-        id: journal::next_number(tx, "machine").await?,
-        serial_number: format!("SR-{}", described.store_number),
-        state: State::Normal,
-        since: now(tx),
-    };
-    say(tx, &machine, "", None, "").await
+    let before = before(tx).await?;
+    if before.is_empty() {
+        let machine = Machine {
+            store: Id(own),
+            id: journal::next_number(tx, "machine").await?,
+            serial_number: format!("SR-{}", described.store_number),
+            state: State::Normal,
+            since: now(tx),
+        };
+        return say(tx, &machine, "", None, "").await;
+    }
+    // The machines are the same ones, with their numbers and their log; the store's node is another.
+    for machine in before {
+        let word = machine.state.word();
+        say(tx, &Machine { store: Id(own), ..machine }, word, None, "the store's node was replaced").await?;
+    }
+    Ok(())
+}
+
+/// The machines of the store whose place this node has taken.
+async fn before(tx: &mut Tx) -> Result<Vec<Machine>, storage::Error> {
+    let author = std::sync::Arc::clone(&tx.author);
+    for replaced in &author.certificate.replaces {
+        let machines = store::of_store(tx, replaced.uuid).await?;
+        if !machines.is_empty() {
+            return Ok(machines);
+        }
+    }
+    Ok(Vec::new())
 }
 
 /// The machines of this node's store.
@@ -102,7 +124,10 @@ pub async fn own(tx: &mut Tx) -> Result<Vec<Machine>, storage::Error> {
 /// # Errors
 /// The database failed.
 pub async fn all(tx: &mut Tx) -> Result<Vec<Machine>, storage::Error> {
-    store::all(tx, READ_MAX).await
+    let mut all = store::all(tx, READ_MAX).await?;
+    let successors = replaced::successors(tx).await?;
+    all.retain(|machine| !successors.is_replaced(machine.store.0));
+    Ok(all)
 }
 
 /// What happened to a machine of this node's store, newest first.

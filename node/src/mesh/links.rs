@@ -199,6 +199,13 @@ impl Links {
         self.lock().live.contains_key(&peer)
     }
 
+    /// Ends the link to a node, if one is up.
+    pub fn end(&self, peer: Uuid) {
+        if let Some(link) = self.lock().live.get(&peer) {
+            link.cut.cancel();
+        }
+    }
+
     /// The nodes to which a link is up.
     pub fn linked(&self) -> Vec<Uuid> {
         self.lock().live.keys().copied().collect()

@@ -1,7 +1,6 @@
 //! The mesh: which nodes there are ([`registry`]), whose certificates are not good any more ([`revocations`]) and are cut
-//! off ([`trust`]), whom to be linked to ([`plan`]), which links are up ([`links`]) and
-//! whether the other side is alive ([`heartbeat`]), and
-//! there only once ([`presence`]). It names no shop noun.
+//! off ([`trust`]), who took whose place ([`replaced`]), whom to be linked to ([`plan`]), which links are up ([`links`]) and
+//! whether the other side is alive ([`heartbeat`]), and there only once ([`presence`]). It names no shop noun.
 
 pub mod backoff;
 pub mod heartbeat;
@@ -9,6 +8,7 @@ pub mod links;
 pub mod plan;
 pub mod presence;
 pub mod registry;
+pub mod replaced;
 pub mod revocations;
 pub mod sightings;
 pub mod trust;

@@ -14,6 +14,7 @@ use diesel::{
 use diesel_async::RunQueryDsl as _;
 use uuid::Uuid;
 
+use super::replaced;
 use crate::{
     app::edge::is_printable,
     journal::{Audience, Error, Field, Merge, Replicated, Scope, Stamp, conflicts, emit},
@@ -184,7 +185,7 @@ pub async fn all(tx: &mut Tx) -> Result<Vec<Known>, storage::Error> {
     rows.into_iter().map(Known::try_from).collect()
 }
 
-/// All nodes and operators but those whose certificates are revoked: whom one may be linked to, and tell others of.
+/// All nodes and operators but those whose certificates are revoked.
 pub async fn trusted(tx: &mut Tx) -> Result<Vec<Known>, storage::Error> {
     let revoked: Vec<Id> = on!(tx, conn => revocations::table
         .filter(revocations::in_force.eq(true))
@@ -219,6 +220,13 @@ pub async fn rival(tx: &mut Tx, holder: &SpiffeId) -> Result<Option<Known>, stor
     row.map(Known::try_from).transpose()
 }
 
+/// The [`trusted`] whose place nobody else has taken: whom one may be linked to, and tell others of.
+pub async fn current(tx: &mut Tx) -> Result<Vec<Known>, storage::Error> {
+    let (mut known, successors) = (trusted(tx).await?, replaced::successors(tx).await?);
+    known.retain(|known| !successors.is_replaced(known.id().uuid));
+    Ok(known)
+}
+
 /// Announces this node, when nothing was announced yet or something has changed. Says whether it did.
 pub async fn announce_self(tx: &mut Tx, announcement: NodeAnnounced) -> Result<bool, Error> {
     let own = by_id(tx, tx.author.id.uuid).await?;
@@ -235,7 +243,7 @@ pub async fn announce_self(tx: &mut Tx, announcement: NodeAnnounced) -> Result<b
     Ok(!unchanged)
 }
 
-/// Feeds the registry into a digest, in order of UUID. Returns how many rows it has.
+/// Feeds the registry into a digest, in order of UUID, and who took whose place. Returns how many rows it has.
 pub async fn digest(tx: &mut Tx, audience: &Audience, hasher: &mut sha2::Sha256) -> Result<u64, storage::Error> {
     use sha2::Digest as _;
     if *audience != Audience::Everyone {
@@ -257,7 +265,7 @@ pub async fn digest(tx: &mut Tx, audience: &Audience, hasher: &mut sha2::Sha256)
         }
         count += 1;
     }
-    Ok(count)
+    Ok(count + replaced::digest(tx, audience, hasher).await?)
 }
 
 /// Whether `known` is a node (not an operator).

@@ -51,7 +51,8 @@ impl Payments {
     fn judge(&self, given: &str, payment: &Payment, intent: &Intent) -> Result<(), Error> {
         let is_named_right =
             !given.contains(SECRET_MARK) || bool::from(given.as_bytes().ct_eq(intent.secret.as_bytes()));
-        let is_ours = intent.payment == Some(payment.id.0) && intent.store == Some(self.app.author().id.uuid);
+        let is_ours =
+            intent.payment == Some(payment.id.0) && intent.store.is_some_and(|store| self.app.author().is(store));
         if !is_named_right || !is_ours {
             return Err(Error::NotPaid(UNKNOWN));
         }

@@ -62,7 +62,7 @@ impl PaymentsService for PaymentsRpc {
     ) -> Result<Response<pb::ReceiveStripeEventResponse>, Status> {
         let request = request.into_inner();
         let store = edge::uuid("store_id", &request.store_id)?;
-        if store != self.payments.app.author().id.uuid {
+        if !self.payments.app.author().is(store) {
             Err(Failure::new(Code::NotFound, "No store has this id here."))?;
         }
         let secret = self.payments.webhook_secret.as_ref();

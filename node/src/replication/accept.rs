@@ -9,7 +9,7 @@ use std::{
 use codepop_proto::{
     accounts::UserDeleted,
     journal::SignedEvent,
-    mesh::{CertificateRevoked, NodeAnnounced},
+    mesh::{CertificateRevoked, NodeAnnounced, NodeReplaced},
 };
 use codepop_shared::identity::{Certified, KeyId, Kind, SpiffeId};
 use futures::future::BoxFuture;
@@ -22,7 +22,7 @@ use crate::{
     auth::Permit,
     clock::Hlc,
     journal::{Event, Outcome, Stamp, State, Stream, StreamKey, conflicts, entries, snapshots, streams},
-    mesh::{registry, revocations},
+    mesh::{registry, replaced, revocations},
     storage::{self, Db, Tx},
 };
 
@@ -304,6 +304,9 @@ impl Run {
             }
         }
         streams::advance(tx, &stream).await?;
+        if let Some(latest) = before {
+            replaced::note_late(tx, &stream, latest).await?;
+        }
         if has_gaps {
             streams::raise_floor(tx, stream.id, stream.head).await?;
             snapshots::brought(tx, &stream.audience, self.from).await?;
@@ -443,13 +446,14 @@ pub async fn announcements(db: &Db, signed: Vec<SignedEvent>) -> Result<usize, E
     singles(db, signed).await
 }
 
-/// Takes in revocations with the announcements of their operators, and nothing else: they must be known before what those
-/// say whom they concern.
-pub async fn revocations(db: &Db, signed: Vec<SignedEvent>) -> Result<(), Error> {
+/// Takes in what proves whose links are refused, with the announcements of those who say so, and nothing else: revocations
+/// (known before what those say whom they concern), and that a node's place was taken.
+pub async fn refusals(db: &Db, signed: Vec<SignedEvent>) -> Result<(), Error> {
     for event in &signed {
         let event = Event::parse(event.clone()).or_else(|error| fault(error.to_string()))?;
-        if ![NodeAnnounced::full_name(), CertificateRevoked::full_name()].contains(&event.header.kind) {
-            return fault("not a revocation");
+        let kinds = [NodeAnnounced::full_name(), NodeReplaced::full_name(), CertificateRevoked::full_name()];
+        if !kinds.contains(&event.header.kind) {
+            return fault("an event that refuses nobody");
         }
     }
     proofs(db, signed).await

@@ -14,7 +14,7 @@ use sha2::Digest as _;
 
 use crate::{
     accounts, audit, catalog,
-    journal::{Audience, Error, Event, Hash, Outcome, Replicated, Stamp, State},
+    journal::{Audience, Error, Event, Hash, Outcome, Replicated, Scope, Stamp, State},
     maintenance,
     mesh::{registry, revocations},
     notifications, preferences, reports,
@@ -70,6 +70,7 @@ macro_rules! table {
 
 table! {
     mesh::NodeAnnounced,
+    mesh::NodeReplaced,
     mesh::CertificateRevoked,
     accounts_pb::UserRegistered,
     accounts_pb::ProfileChanged,
@@ -240,6 +241,17 @@ async fn dispatch(tx: &mut Tx, origin: &SpiffeId, event: &Event, stamp: &Stamp) 
     apply(tx, origin, event, stamp).await
 }
 
+/// Whether the origin's certificate, which came before the event, gives it the say of nodes whose place it takes.
+async fn is_allowed_in_place(
+    tx: &mut Tx,
+    origin: &SpiffeId,
+    event: &Event,
+    scope: &Scope,
+) -> Result<bool, storage::Error> {
+    let known = registry::find_by_key(tx, event.header.key_id).await?;
+    Ok(known.is_some_and(|known| scope.allows_in_place_of(origin, &known.certified.replaces)))
+}
+
 async fn one<M: Replicated>(
     tx: &mut Tx,
     origin: &SpiffeId,
@@ -262,7 +274,8 @@ async fn one<M: Replicated>(
     if message.subject() != event.header.subject {
         return withheld(State::Void, "the header names another subject than the body");
     }
-    if !message.scope().allows(origin) {
+    let scope = message.scope();
+    if !scope.allows(origin) && !is_allowed_in_place(tx, origin, event, &scope).await? {
         return withheld(State::Void, "its origin may not say this");
     }
     // What only some nodes hear would leave the others with other rows for ever.

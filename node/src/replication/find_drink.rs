@@ -22,7 +22,7 @@ use crate::{
     app::DrinkFinder,
     catalog,
     journal::{Event, Replicated as _, entries},
-    mesh::registry,
+    mesh::{registry, replaced},
     storage::{self, Db, Tx},
 };
 
@@ -80,7 +80,9 @@ impl Finder {
 /// The node where a drink was born, then a hub of its region.
 async fn whom_to_ask(tx: &mut Tx, drink: i64) -> Result<Vec<Uuid>, storage::Error> {
     let (Some(born), me) = (number::born_at(drink), tx.author.id.uuid) else { return Ok(Vec::new()) };
-    let known = registry::all(tx).await?;
+    let (known, successors) = (registry::current(tx).await?, replaced::successors(tx).await?);
+    let now = successors.of_number(born).and_then(|now| known.iter().find(|known| known.id().uuid == now));
+    let born = now.map_or(born, |now| now.id().number);
     Ok(choose(known.iter().map(registry::Known::id), born, me))
 }
 

@@ -3,7 +3,8 @@
 //! Reading order: `session` (the protocol, without I/O), `accept` (the one door in), `apply` (which event merges into
 //! which noun), `stream` (a session on a connection), `peer` (dialling and reconnecting), `find` (fetching one account),
 //! `find_drink` (fetching one drink), `states` (what nodes compare), `repair` and `restore` (what is done about a
-//! difference), `inspect` (what is wrong with the own data), `rpc` (the gRPC face) with `lend`.
+//! difference), `inspect` (what is wrong with the own data), `replaced` (when a node takes
+//! another's place), `rpc` (the gRPC face) with `lend`.
 
 pub mod accept;
 pub mod apply;
@@ -14,6 +15,7 @@ pub mod lend;
 pub mod outbox;
 pub mod peer;
 pub mod repair;
+pub mod replaced;
 pub mod restore;
 pub mod retry;
 pub mod rpc;

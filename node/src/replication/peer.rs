@@ -64,7 +64,7 @@ const ANNOUNCEMENTS_MAX: usize = 2_000;
 /// Revocations and operators' announcements taken from one answer to Register at the most.
 const REVOCATIONS_MAX: usize = 5_000;
 
-/// Events taken as proof that this node is refused at the most: a revocation and its operator's announcement.
+/// Events taken as proof that this node is refused at the most: a revocation or a node's word, and who said it.
 const PROOF_MAX: usize = 4;
 
 /// Why an attempt ended.
@@ -173,7 +173,7 @@ impl Dialler {
     }
 
     async fn plan(&self) -> Result<BTreeSet<Uuid>, storage::Error> {
-        let known = self.db.read(|tx| Box::pin(registry::trusted(tx))).await?;
+        let known = self.db.read(|tx| Box::pin(registry::current(tx))).await?;
         let candidate = |known: &Known| Candidate { id: known.id().clone(), place: known.place };
         let all: Vec<Candidate> = known.iter().map(candidate).collect();
         let me = all.iter().find(|node| node.id.uuid == self.db.author().id.uuid);
@@ -305,14 +305,12 @@ impl Dialler {
                 self.notice_other_run(other).await;
             }
             // Whoever refuses this node must show why; what it shows is judged like any event.
-            return Err(accept::revocations(&self.db, proof)
-                .await
-                .map_or_else(Failed::from, |()| Failed::Unwanted(why)));
+            return Err(accept::refusals(&self.db, proof).await.map_or_else(Failed::from, |()| Failed::Unwanted(why)));
         }
         let announcements = answer.announcements.into_iter().take(ANNOUNCEMENTS_MAX).collect();
         accept::announcements(&self.db, announcements).await?;
         // Before any event is taken: what revoked nodes said later is void.
-        accept::revocations(&self.db, answer.revocations.into_iter().take(REVOCATIONS_MAX).collect()).await?;
+        accept::refusals(&self.db, answer.revocations.into_iter().take(REVOCATIONS_MAX).collect()).await?;
         Ok((client, id, presence::read(&answer.instance)))
     }
 

@@ -47,7 +47,7 @@ use crate::{
         plan::{Candidate, plan},
         presence::{self, Instance},
         registry::{self, Known},
-        revocations,
+        replaced, revocations,
     },
     storage::{self, Tx},
 };
@@ -66,6 +66,9 @@ const CLONES_MAX: usize = 1_000;
 /// What a second run is told.
 const RUNS_TWICE: &str =
     "This certificate is already linked from another running process: was the data directory copied?";
+
+/// What a node is told whose place another one has.
+const REPLACED: &str = "Another node has this one's place.";
 
 /// The service.
 pub struct MeshRpc {
@@ -123,6 +126,24 @@ impl MeshRpc {
         }
     }
 
+    /// What proves that another node has a node's place, for the node itself: announcement and word of that other one.
+    async fn replaced_by(&self, node: Uuid) -> Result<Vec<SignedEvent>, storage::Error> {
+        let db = &self.dialler.db;
+        let found = db.read(move |tx| {
+            Box::pin(async move {
+                let Some((by, stamp)) = replaced::taken_by(tx, node).await? else { return Ok(Vec::new()) };
+                let said = entries::get(tx, stamp.stream, stamp.seq).await?;
+                let announced = accept::announcement_of(tx, by).await?;
+                Ok::<_, storage::Error>(announced.into_iter().chain(said).collect())
+            })
+        });
+        let proof: Vec<SignedEvent> = found.await?;
+        if !proof.is_empty() {
+            db.receive(move |tx| Box::pin(replaced::note_still_runs(tx, node))).await?;
+        }
+        Ok(proof)
+    }
+
     /// Who asks, and may ask now.
     fn asker<T>(&self, request: &Request<T>) -> Result<SpiffeId, Failure> {
         let asker = Actor::of(request)?.caller;
@@ -175,6 +196,10 @@ impl MeshService for MeshRpc {
         if let Some(announcement) = register.announcement {
             accept::announcements(db, vec![announcement]).await.map_err(refused)?;
         }
+        let replaced_by = self.replaced_by(uuid).await.map_err(|error| Failure::from(&error))?;
+        if !replaced_by.is_empty() {
+            return Ok(Response::new(refusing(&caller, REPLACED.to_owned(), replaced_by)));
+        }
         let place = register.latitude.zip(register.longitude).and_then(|(lat, lon)| Place::new(lat, lon));
         let newcomer = Candidate { id: caller.clone(), place };
         let announcements =
@@ -222,6 +247,11 @@ impl MeshService for MeshRpc {
 
     async fn link(&self, request: Request<Streaming<LinkRequest>>) -> Result<Response<Self::LinkStream>, Status> {
         let peer = Actor::of(&request)?.caller;
+        let uuid = peer.uuid;
+        let successors = self.dialler.db.read(|tx| Box::pin(replaced::successors(tx))).await;
+        if successors.map_err(|error| Failure::from(&error))?.is_replaced(uuid) {
+            return Err(Status::failed_precondition("another node has the caller's place; call Register to see which"));
+        }
         let instance = request.metadata().get_bin(INSTANCE).and_then(|name| presence::read(&name.to_bytes().ok()?));
         let guard = self.dialler.links.open_with(&peer, false, instance).map_err(|refused| match refused {
             Refused::Linked => Status::already_exists(refused.to_string()),
@@ -339,7 +369,7 @@ fn check_introduction(caller: &SpiffeId, register: &RegisterRequest) -> Result<(
 
 /// Announcements of this node, of all hubs and of whom the newcomer will want to be linked to.
 async fn whom_to_know(tx: &mut Tx, newcomer: Candidate) -> Result<Vec<SignedEvent>, storage::Error> {
-    let known = registry::trusted(tx).await?;
+    let known = registry::current(tx).await?;
     let candidates: Vec<Candidate> =
         known.iter().map(|known| Candidate { id: known.id().clone(), place: known.place }).collect();
     let peers = plan(&newcomer, &candidates, &std::collections::BTreeSet::new());

@@ -8,7 +8,7 @@ use codepop_proto::{
 use codepop_shared::{Code, Failure, identity::Kind, number};
 use uuid::Uuid;
 
-use super::{Error, NewAssignment, Target, assign, error::ask_hub, in_force, may_hold, scope, store, view};
+use super::{Error, NewAssignment, Target, assign, error::ask_hub, in_force, may_hold, scope, scopes, store, view};
 use crate::{
     auth::Place,
     storage::{self, Tx},
@@ -105,10 +105,10 @@ async fn find_or_give(tx: &mut Tx, user: i64, named: &Named, by: i64) -> Result<
     if *place == Place::Own && number::is_hub_born(user) && tx.author.id.kind != Kind::Hub {
         return Err(ask_hub().into());
     }
-    let word = place.word();
+    let (word, scopes) = (place.word(), scopes(tx, place).await?);
     let rows = store::in_force(tx, user).await?;
     let number = i16::try_from(i32::from(*role)).unwrap_or_default();
-    if let Some(row) = rows.iter().find(|row| row.scope == word && row.role == number) {
+    if let Some(row) = rows.iter().find(|row| scopes.contains(&row.scope) && row.role == number) {
         return Ok((row.clone(), true));
     }
     if rows.len() >= ROLES_MAX {

@@ -28,6 +28,7 @@ pub use self::{
 use crate::{
     auth::{Grant, Place},
     journal::{self, Audience},
+    mesh::replaced::{self, Successors},
     storage::{self, Tx},
 };
 
@@ -77,15 +78,15 @@ pub async fn assign(tx: &mut Tx, new: &NewAssignment) -> Result<Uuid, journal::E
 /// # Errors
 /// [`journal::Error::Forbidden`] when this node may not take it.
 pub async fn revoke(tx: &mut Tx, assignment: Uuid, place: &Place, by: i64) -> Result<bool, journal::Error> {
-    let Some(row) = store::get(tx, assignment, &place.word()).await?.filter(|row| !row.revoked) else {
-        return Ok(false);
-    };
-    let message = RoleRevoked {
-        assignment: assignment.as_bytes().to_vec(),
-        user: row.user_id,
-        scope: place.word(),
-        revoked_by: by,
-    };
+    let mut row = None;
+    for scope in scopes(tx, place).await? {
+        if row.is_none() {
+            row = store::get(tx, assignment, &scope).await?.filter(|row| !row.revoked);
+        }
+    }
+    let Some(row) = row else { return Ok(false) };
+    let message =
+        RoleRevoked { assignment: assignment.as_bytes().to_vec(), user: row.user_id, scope: row.scope, revoked_by: by };
     journal::emit(tx, &Audience::Everyone, &message).await?;
     tx.about.is("user", message.user);
     tx.about.says(&format!("took role {assignment} at {}", message.scope));
@@ -97,13 +98,37 @@ pub async fn revoke(tx: &mut Tx, assignment: Uuid, place: &Place, by: i64) -> Re
 /// # Errors
 /// The database failed.
 pub async fn in_force(tx: &mut Tx, user: i64) -> Result<Vec<Grant>, storage::Error> {
-    Ok(store::in_force(tx, user).await?.iter().filter_map(grant).collect())
+    let rows = store::in_force(tx, user).await?;
+    let successors = successors_for(tx, &rows).await?;
+    Ok(rows.iter().filter_map(|row| grant(row, &successors)).collect())
 }
 
-/// What a row in force gives; nothing when the role does not fit the place or the user.
-fn grant(row: &store::Row) -> Option<Grant> {
+/// Who took whose place, as far as it matters for these roles: few users have a role at a store.
+async fn successors_for(tx: &mut Tx, rows: &[store::Row]) -> Result<Successors, storage::Error> {
+    if rows.iter().any(|row| row.scope.starts_with("store:")) {
+        return replaced::successors(tx).await;
+    }
+    Ok(Successors::default())
+}
+
+/// The scopes whose roles hold at a place: a store's, also those of the nodes whose place it took.
+async fn scopes(tx: &mut Tx, place: &Place) -> Result<Vec<String>, storage::Error> {
+    let mut scopes = vec![place.word()];
+    if let Place::Store(store) = place {
+        let before = replaced::successors(tx).await?.replaced_by(*store);
+        scopes.extend(before.iter().map(|replaced| Place::Store(replaced.uuid).word()));
+    }
+    Ok(scopes)
+}
+
+/// What a row in force gives; nothing when the role does not fit the place or the user. Roles at a store hold at the node
+/// that has its place by now.
+fn grant(row: &store::Row, successors: &Successors) -> Option<Grant> {
     let role = Role::try_from(i32::from(row.role)).ok()?;
-    let place = Place::parse(&row.scope)?;
+    let place = match Place::parse(&row.scope)? {
+        Place::Store(store) => Place::Store(successors.now(store)),
+        place => place,
+    };
     (may_hold(row.user_id, &place) && scope::fits(role, &place)).then_some(Grant { role, place })
 }
 
@@ -123,7 +148,11 @@ pub struct Held {
 /// # Errors
 /// The database failed.
 pub async fn in_force_at(tx: &mut Tx, place: &Place) -> Result<Vec<Held>, storage::Error> {
-    let rows = store::in_force_at(tx, &place.word()).await?;
+    let mut rows = Vec::new();
+    for scope in scopes(tx, place).await? {
+        rows.extend(store::in_force_at(tx, &scope).await?);
+    }
+    rows.sort_by_key(|(user, assignment, _)| (*user, *assignment));
     let held = |(user, assignment, role): (i64, _, i16)| {
         let role = Role::try_from(i32::from(role)).ok()?;
         (may_hold(user, place) && scope::fits(role, place)).then_some(())?;

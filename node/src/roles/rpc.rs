@@ -11,7 +11,7 @@ use futures::future::BoxFuture;
 use tonic::{Request, Response, Status, async_trait};
 use uuid::Uuid;
 
-use super::{Error, Target, give, named, store, take, view, word};
+use super::{Error, Target, give, named, scopes, store, take, view, word};
 use crate::{
     app::{App, Lookup, edge},
     auth::{Actor, Place},
@@ -58,8 +58,11 @@ impl RolesRpc {
     async fn list(&self, place: Option<Place>, after: Uuid, limit: i64) -> Result<Vec<UserRole>, Failure> {
         let read = self.app.read(move |tx| {
             Box::pin(async move {
-                let scope = place.map(|place| place.word());
-                let rows = store::page(tx, scope.as_deref(), after, limit).await?;
+                let scopes = match &place {
+                    Some(place) => Some(scopes(tx, place).await?),
+                    None => None,
+                };
+                let rows = store::page(tx, scopes, after, limit).await?;
                 view::views(tx, &rows).await
             })
         });

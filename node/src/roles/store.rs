@@ -95,12 +95,12 @@ pub(super) async fn in_force(tx: &mut Tx, user: i64) -> Result<Vec<Row>, Error> 
         .await)?)
 }
 
-/// What was given and not taken away, in one scope or in all; those after `after`, by assignment.
-pub(super) async fn page(tx: &mut Tx, scope: Option<&str>, after: Uuid, limit: i64) -> Result<Vec<Row>, Error> {
+/// What was given and not taken away, in some scopes or in all; those after `after`, by assignment.
+pub(super) async fn page(tx: &mut Tx, scopes: Option<Vec<String>>, after: Uuid, limit: i64) -> Result<Vec<Row>, Error> {
     let in_force = || role_assignments::revoked.eq(false).and(role_assignments::role.gt(0_i16));
-    Ok(match scope {
-        Some(scope) => on!(tx, conn => role_assignments::table
-            .filter(role_assignments::scope.eq(scope))
+    Ok(match scopes {
+        Some(scopes) => on!(tx, conn => role_assignments::table
+            .filter(role_assignments::scope.eq_any(scopes))
             .filter(in_force())
             .filter(role_assignments::id.gt(Id(after)))
             .order((role_assignments::id, role_assignments::scope))

@@ -4,7 +4,7 @@ use codepop_proto::roles::Role;
 use codepop_shared::{Code, Failure, identity::Kind, number};
 use uuid::Uuid;
 
-use super::{Error, error::ask_hub, grant, revoke, scope, store};
+use super::{Error, error::ask_hub, grant, revoke, scope, scopes, store, successors_for};
 use crate::{
     auth::{Grant, Place},
     storage::{self, Tx},
@@ -15,7 +15,8 @@ use crate::{
 /// store; it is another one.
 pub(super) async fn known(tx: &mut Tx, assignment: Uuid) -> Result<Vec<(store::Row, Grant)>, storage::Error> {
     let rows = store::of_id(tx, assignment).await?;
-    Ok(rows.into_iter().filter_map(|row| grant(&row).map(|grant| (row, grant))).collect())
+    let successors = successors_for(tx, &rows).await?;
+    Ok(rows.into_iter().filter_map(|row| grant(&row, &successors).map(|grant| (row, grant))).collect())
 }
 
 /// Takes the assignment away at these places, with its twins: the same role given at two nodes that could not see each other.
@@ -39,8 +40,8 @@ pub(super) async fn take(tx: &mut Tx, assignment: Uuid, places: &[Place], by: i6
         if row.revoked {
             continue;
         }
-        let twins = store::in_force(tx, row.user_id).await?;
-        for twin in twins.into_iter().filter(|twin| twin.scope == row.scope && twin.role == row.role) {
+        let (twins, scopes) = (store::in_force(tx, row.user_id).await?, scopes(tx, &place).await?);
+        for twin in twins.into_iter().filter(|twin| scopes.contains(&twin.scope) && twin.role == row.role) {
             revoke(tx, twin.id.0, &place, by).await?;
         }
     }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use codepop_proto::roles::UserRole;
 use uuid::Uuid;
 
-use super::{display, grant, store::Row};
+use super::{display, grant, store::Row, successors_for};
 use crate::{
     app::edge::timestamp,
     auth::Place,
@@ -53,7 +53,8 @@ impl Names {
 
 /// A role for clients; nothing for a row that gives none.
 pub(super) async fn view(tx: &mut Tx, row: &Row, names: &mut Names) -> Result<Option<UserRole>, Error> {
-    let Some(granted) = grant(row) else { return Ok(None) };
+    let successors = successors_for(tx, std::slice::from_ref(row)).await?;
+    let Some(granted) = grant(row, &successors) else { return Ok(None) };
     let mut shown = UserRole {
         id: row.id.0.to_string(),
         user: row.user_id,

@@ -52,6 +52,7 @@ use crate::{
     app::{App, Dial},
     audit::Refusals,
     auth::Session,
+    backup::schedule::Standing,
     catalog::CatalogRpc,
     dashboards::{
         regions::{ChainRpc, RegionsRpc},
@@ -118,6 +119,8 @@ pub struct Parts {
     pub orders: Orders,
     /// Receipts of its orders.
     pub receipts: Receipts,
+    /// How the backups of the running node stand.
+    pub backups: Standing,
     /// When the node was set up.
     pub created_at: DateTime<Utc>,
     /// Its name for people.
@@ -141,7 +144,8 @@ fn reflection() -> tonic_reflection::server::Builder<'static> {
 
 /// Serves until stopped; requests under way are finished.
 pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) -> anyhow::Result<()> {
-    let Parts { app, dialler, dial, payments, orders, receipts, created_at, display_name, hub_silence_max } = parts;
+    let Parts { app, dialler, dial, payments, orders, receipts, backups, created_at, display_name, hub_silence_max } =
+        parts;
     let authenticator = Arc::new(ByAccounts(app.clone()));
     let accounts = Accounts::new(app.clone());
     let links = dialler.links.clone();
@@ -168,7 +172,8 @@ pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) ->
             links,
             trust_of_node,
             created_at,
-            display_name
+            display_name,
+            backups
         ))))
         .add_service(limited!(OperatorServiceServer::new(operator::OperatorRpc::new(app.clone(), accounts.clone()))))
         .add_service(limited!(AuditServiceServer::new(audit::AuditRpc::new(app.clone()))))

@@ -8,14 +8,14 @@ use codepop_proto::{
         AudienceDigest, DiscoverPeersRequest, DiscoverPeersResponse, DismissConflictRequest, DismissConflictResponse,
         EventCounts, EventSummary, GetDigestRequest, GetDigestResponse, GetHealthRequest, GetHealthResponse,
         GetStatusRequest, GetStatusResponse, ListConflictsRequest, ListConflictsResponse, ListRevocationsRequest,
-        ListRevocationsResponse, Node, NodeType, Peer, PeerCounts, RetryConflictRequest, RetryConflictResponse,
-        StreamStatus, nodes_service_server::NodesService,
+        ListRevocationsResponse, Node, NodeType, Peer, PeerCounts, ReplacedNode, RetryConflictRequest,
+        RetryConflictResponse, StreamStatus, nodes_service_server::NodesService,
     },
     options::Permission,
 };
 use codepop_shared::{
     Failure, geo,
-    identity::Kind,
+    identity::{Kind, Replaced},
     tls::{self, Trust},
 };
 use prost_types::Timestamp;
@@ -26,6 +26,7 @@ use super::conflicts;
 use crate::{
     app::App,
     auth::{Actor, Place},
+    backup::schedule::Standing,
     journal::{
         Stream,
         entries::{self, Summary},
@@ -34,13 +35,15 @@ use crate::{
     mesh::{
         links::{Links, Sighting},
         registry::{self, Known},
+        replaced::{self, Successors},
         revocations,
     },
     replication::{
         apply, lend,
         states::{self, AudienceState},
     },
-    storage, stores,
+    storage::{self, Tx},
+    stores,
 };
 
 /// Events that a status shows.
@@ -56,18 +59,33 @@ pub(super) struct NodesRpc {
     trust: Trust,
     created_at: DateTime<Utc>,
     display_name: String,
+    backups: Standing,
 }
 
 impl NodesRpc {
     /// The service of a node that was set up at `created_at`.
-    pub(super) fn new(app: App, links: Links, trust: Trust, created_at: DateTime<Utc>, display_name: String) -> Self {
-        Self { app, links, trust, created_at, display_name }
+    pub(super) fn new(
+        app: App,
+        links: Links,
+        trust: Trust,
+        created_at: DateTime<Utc>,
+        display_name: String,
+        backups: Standing,
+    ) -> Self {
+        Self { app, links, trust, created_at, display_name, backups }
     }
 
     async fn known(&self) -> Result<Vec<Known>, storage::Error> {
-        let mut known = self.app.read(|tx| Box::pin(registry::trusted(tx))).await?;
-        known.retain(registry::is_node);
+        let (mut known, successors) = self.app.read(|tx| Box::pin(with_successors(tx))).await?;
+        let me = self.app.author().id.uuid;
+        known.retain(|known| {
+            registry::is_node(known) && (known.id().uuid == me || !successors.is_replaced(known.id().uuid))
+        });
         Ok(known)
+    }
+
+    async fn successors(&self) -> Result<Successors, storage::Error> {
+        self.app.read(|tx| Box::pin(replaced::successors(tx))).await
     }
 
     async fn legacy_holder(&self) -> Result<Option<Uuid>, storage::Error> {
@@ -112,6 +130,7 @@ impl NodesService for NodesRpc {
             }),
             writes_refused,
             certificate_warning: tls::warning(self.trust.credentials().certified(), Utc::now()),
+            backup_failed: self.backups.problem(),
             verifying: if connected { self.verifying().await } else { Vec::new() },
         }))
     }
@@ -154,9 +173,10 @@ impl NodesService for NodesRpc {
         let others = known.iter().filter(|known| known.id().uuid != me.uuid);
         let place = own.and_then(|own| own.place);
         let holder = self.legacy_holder().await.map_err(unavailable)?;
+        let successors = self.successors().await.map_err(unavailable)?;
         Ok(Response::new(GetStatusResponse {
             node: Some(node),
-            peers: others.map(|known| peer(known, place, &sightings, holder)).collect(),
+            peers: others.map(|known| peer(known, place, &sightings, holder, &successors)).collect(),
             events: Some(events),
             streams: streams.collect(),
             digests: held.iter().map(digest).collect(),
@@ -178,6 +198,7 @@ impl NodesService for NodesRpc {
         let me = self.app.author().id.uuid;
         let place = known.iter().find(|known| known.id().uuid == me).and_then(|own| own.place);
         let holder = self.legacy_holder().await.map_err(unavailable)?;
+        let successors = self.successors().await.map_err(unavailable)?;
         let sightings = self.links.sightings();
         let wanted = |peer: &Peer| {
             filter.r#type.is_none_or(|kind| kind == 0 || kind == peer.node_type)
@@ -185,7 +206,8 @@ impl NodesService for NodesRpc {
                 && (filter.include_unreachable() || peer.is_reachable == Some(true))
         };
         let others = known.iter().filter(|known| known.id().uuid != me);
-        let mut peers: Vec<Peer> = others.map(|known| peer(known, place, &sightings, holder)).filter(wanted).collect();
+        let mut peers: Vec<Peer> =
+            others.map(|known| peer(known, place, &sightings, holder, &successors)).filter(wanted).collect();
         peers.sort_by(|a, b| {
             let miles = |peer: &Peer| peer.distance_miles.unwrap_or(f64::INFINITY);
             miles(a).total_cmp(&miles(b)).then_with(|| a.display_name.cmp(&b.display_name))
@@ -261,6 +283,15 @@ impl NodesRpc {
     }
 }
 
+async fn with_successors(tx: &mut Tx) -> Result<(Vec<Known>, Successors), storage::Error> {
+    Ok((registry::trusted(tx).await?, replaced::successors(tx).await?))
+}
+
+fn replaced_nodes(successors: &Successors, node: Uuid) -> Vec<ReplacedNode> {
+    let shown = |had: Replaced| ReplacedNode { node_id: had.uuid.to_string(), node_number: had.number };
+    successors.replaced_by(node).into_iter().map(shown).collect()
+}
+
 fn digest(state: &AudienceState) -> AudienceDigest {
     let (digest, rows) = apply::sum(&state.nouns);
     AudienceDigest {
@@ -292,6 +323,7 @@ fn peer(
     from: Option<geo::Place>,
     sightings: &HashMap<Uuid, Sighting>,
     legacy_holder: Option<Uuid>,
+    successors: &Successors,
 ) -> Peer {
     let id = known.id();
     let seen = sightings.get(&id.uuid);
@@ -312,6 +344,7 @@ fn peer(
         is_linked: seen.is_some_and(|seen| seen.is_linked),
         lag_events: seen.filter(|seen| seen.is_linked).map(|seen| seen.lag.0),
         holds_legacy_numbers: legacy_holder == Some(id.uuid),
+        replaces: replaced_nodes(successors, id.uuid),
     }
 }
 

@@ -23,7 +23,8 @@ use tokio::sync::watch;
 
 pub use self::{
     error::Error,
-    open::{Location, connect},
+    migrate::{known_migrations, migrate_to},
+    open::{Location, connect, lock_database},
     tx::{About, Conn, Signals, SqliteAsync, Tx},
 };
 use self::{open::Connections, writer::Writer};

@@ -250,6 +250,23 @@ async fn try_lock(conn: &mut AsyncPgConnection) -> ConnectionResult<bool> {
         .map_err(ConnectionError::CouldntSetupConfiguration)
 }
 
+/// Takes the lock that keeps a second node off a PostgreSQL database, until the connection ends. False when another has it.
+///
+/// # Errors
+/// The server does not answer.
+pub async fn lock_database(client: &tokio_postgres::Client) -> Result<bool, Error> {
+    let sql = format!("SELECT pg_try_advisory_lock({POSTGRES_LOCK})");
+    // A connection that was just closed, or whose program was killed, may still have it for a moment.
+    for _ in 0..LOCK_TRIES {
+        let row = client.query_one(&sql, &[]).await.map_err(|error| Error::Unavailable(error.to_string()))?;
+        if row.get(0) {
+            return Ok(true);
+        }
+        tokio::time::sleep(LOCK_PAUSE).await;
+    }
+    Ok(false)
+}
+
 /// Whether the server is on this machine: a socket or a loopback address. Everything else gets TLS.
 fn is_local(config: &tokio_postgres::Config) -> bool {
     config.get_hosts().iter().all(|host| match host {

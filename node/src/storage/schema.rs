@@ -796,6 +796,20 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// Nodes whose place others have taken.
+    replacements (replaced, replaced_by) {
+        replaced -> Uid,
+        replaced_by -> Uid,
+        number -> Integer,
+        hlc -> BigInt,
+        clocks -> Binary,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     streams,
     events,
@@ -843,6 +857,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     staff_invitations,
     revocations,
     snapshots,
+    replacements,
 );
 
 /// Does the same with every table whose rows keep where their fields come from: `each_clocked!(table => statement)`, with
@@ -924,6 +939,10 @@ macro_rules! each_clocked {
         }
         {
             use $crate::storage::schema::machines as $table;
+            $statement
+        }
+        {
+            use $crate::storage::schema::replacements as $table;
             $statement
         }
     }};

@@ -85,7 +85,10 @@ async fn describe_store(tx: &mut Tx, described: &Described) -> Result<(), Error>
     }
     let mut new = match &old {
         Some(store) => store.clone(),
-        None => first_store(tx)?,
+        None => match before(tx).await? {
+            Some(store) => store,
+            None => first_store(tx)?,
+        },
     };
     new.name = described.name.trim().to_owned();
     new.region = tx.author.id.region.clone();
@@ -97,6 +100,28 @@ async fn describe_store(tx: &mut Tx, described: &Described) -> Result<(), Error>
         journal::emit(tx, &Audience::Everyone, &StoreDescribed::from(&new)).await?;
     }
     Ok(())
+}
+
+/// The store as it was before this node took its place: what people said of it stays.
+async fn before(tx: &mut Tx) -> Result<Option<Store>, Error> {
+    let author = std::sync::Arc::clone(&tx.author);
+    for replaced in &author.certificate.replaces {
+        if let Some(store) = store::store(tx, replaced.uuid).await? {
+            return Ok(Some(Store { id: Id(author.id.uuid), ..store }));
+        }
+    }
+    Ok(None)
+}
+
+/// As [`before`], of a hub.
+async fn hub_before(tx: &mut Tx) -> Result<Option<Hub>, Error> {
+    let author = std::sync::Arc::clone(&tx.author);
+    for replaced in &author.certificate.replaces {
+        if let Some(hub) = store::hub(tx, replaced.uuid).await? {
+            return Ok(Some(Hub { id: Id(author.id.uuid), ..hub }));
+        }
+    }
+    Ok(None)
 }
 
 fn first_store(tx: &Tx) -> Result<Store, Error> {
@@ -130,6 +155,10 @@ async fn describe_hub(tx: &mut Tx, described: &Described) -> Result<(), Error> {
     if old.is_some() && !described.is_news(tx).await? {
         return Ok(());
     }
+    let known = match &old {
+        Some(hub) => Some(hub.clone()),
+        None => hub_before(tx).await?,
+    };
     let first = || Hub {
         id: Id(id.uuid),
         region: id.region.clone(),
@@ -153,7 +182,7 @@ async fn describe_hub(tx: &mut Tx, described: &Described) -> Result<(), Error> {
         latitude: described.place.latitude,
         longitude: described.place.longitude,
         api_base_url: described.api_base_url.clone(),
-        ..old.clone().unwrap_or_else(first)
+        ..known.unwrap_or_else(first)
     };
     if old.as_ref() != Some(&new) {
         refuse(checks::hub(&new))?;

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::{
     app::canonical::Canonical,
     journal::{self, Audience, Error, Field, Merge, Replicated, Scope, Stamp, conflicts},
+    mesh::replaced,
     on,
     storage::{self, Tx, schema::legacy_holders, types::Id},
 };
@@ -23,7 +24,10 @@ pub async fn legacy_holder(tx: &mut Tx) -> Result<Option<Uuid>, storage::Error> 
         .first(conn)
         .await
         .optional())?;
-    Ok(holder.map(|id| id.0))
+    match holder {
+        Some(id) => Ok(Some(replaced::successors(tx).await?.now(id.0))),
+        None => Ok(None),
+    }
 }
 
 /// Claims the numbers for this node's store, unless somebody has them already. Tells whether this store has them.

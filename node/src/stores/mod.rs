@@ -40,7 +40,8 @@ use crate::{
     },
     auth::Permit,
     journal::{self, Audience},
-    storage::{self, Tx},
+    mesh::replaced,
+    storage::{self, Tx, types::Id},
 };
 
 /// Stores in one answer: more than anyone scrolls through, few enough for one message.
@@ -126,6 +127,7 @@ pub struct Found {
 pub async fn discover(tx: &mut Tx, from: Place, radius: f64) -> Result<Vec<Found>, storage::Error> {
     let band = radius / MILES_PER_DEGREE;
     let serving = store::serving(tx, from.latitude - band..=from.latitude + band).await?;
+    let serving = present(tx, serving, |store| store.id).await?;
     let mut near: Vec<(f64, Store)> = serving
         .into_iter()
         .filter_map(|store| Some((from.miles_to(store.place()?), store)))
@@ -140,18 +142,30 @@ pub async fn discover(tx: &mut Tx, from: Place, radius: f64) -> Result<Vec<Found
 
 /// One store.
 pub async fn find(tx: &mut Tx, id: Uuid) -> Result<Found, Error> {
-    let store = store::store(tx, id).await?.ok_or(Error::Unknown(id))?;
+    let store = described(tx, id).await?.ok_or(Error::Unknown(id))?;
     complete(tx, vec![(None, store)]).await?.pop().ok_or(Error::Unknown(id))
 }
 
 /// One store as it describes itself, without what belongs to it.
 pub async fn described(tx: &mut Tx, id: Uuid) -> Result<Option<Store>, storage::Error> {
-    store::store(tx, id).await
+    let now = replaced::successors(tx).await?.now(id);
+    match store::store(tx, now).await? {
+        None if now != id => store::store(tx, id).await,
+        found => Ok(found),
+    }
+}
+
+/// Without those whose place others have taken.
+async fn present<T>(tx: &mut Tx, mut all: Vec<T>, id: impl Fn(&T) -> Id) -> Result<Vec<T>, storage::Error> {
+    let successors = replaced::successors(tx).await?;
+    all.retain(|one| !successors.is_replaced(id(one).0));
+    Ok(all)
 }
 
 /// The stores of a region as they describe themselves, by number for people; [`LISTED_MAX`] at most.
 pub async fn of_region(tx: &mut Tx, code: &str) -> Result<Vec<Store>, storage::Error> {
-    let mut found = store::stores_of(tx, code, LISTED_MAX).await?;
+    let found = store::stores_of(tx, code, LISTED_MAX).await?;
+    let mut found = present(tx, found, |store| store.id).await?;
     // Sorted here: databases order text by rules of their own.
     found.sort_by(|a, b| (&a.store_number, a.id).cmp(&(&b.store_number, b.id)));
     Ok(found)
@@ -159,7 +173,8 @@ pub async fn of_region(tx: &mut Tx, code: &str) -> Result<Vec<Store>, storage::E
 
 /// All stores of the chain as they describe themselves, by region and number for people; [`CHAIN_MAX`] at most.
 pub async fn all(tx: &mut Tx) -> Result<Vec<Store>, storage::Error> {
-    let mut found = store::stores_after(tx, Uuid::nil(), CHAIN_MAX).await?;
+    let found = store::stores_after(tx, Uuid::nil(), CHAIN_MAX).await?;
+    let mut found = present(tx, found, |store| store.id).await?;
     found.sort_by(|a, b| (&a.region, &a.store_number, a.id).cmp(&(&b.region, &b.store_number, b.id)));
     Ok(found)
 }
@@ -173,7 +188,8 @@ pub async fn all_regions(tx: &mut Tx) -> Result<Vec<Region>, storage::Error> {
 
 /// All hubs of the chain, by region.
 pub async fn all_hubs(tx: &mut Tx) -> Result<Vec<Hub>, storage::Error> {
-    let mut found = store::all_hubs(tx).await?;
+    let found = store::all_hubs(tx).await?;
+    let mut found = present(tx, found, |hub| hub.id).await?;
     found.sort_by(|a, b| (&a.region, a.id).cmp(&(&b.region, b.id)));
     Ok(found)
 }
@@ -181,7 +197,7 @@ pub async fn all_hubs(tx: &mut Tx) -> Result<Vec<Hub>, storage::Error> {
 /// A region and its hub, as far as they are known.
 pub async fn region_and_hub(tx: &mut Tx, code: &str) -> Result<Option<(Region, Option<Hub>)>, storage::Error> {
     let Some(region) = store::region(tx, code).await? else { return Ok(None) };
-    let hubs = store::hubs_of(tx, vec![code.to_owned()]).await?;
+    let hubs = hubs_of_region(tx, code).await?;
     Ok(Some((region, hubs.into_iter().next())))
 }
 
@@ -198,7 +214,8 @@ pub async fn region(tx: &mut Tx, code: &str) -> Result<Option<Region>, storage::
 /// # Errors
 /// The database failed.
 pub async fn hubs_of_region(tx: &mut Tx, code: &str) -> Result<Vec<Hub>, storage::Error> {
-    store::hubs_of(tx, vec![code.to_owned()]).await
+    let hubs = store::hubs_of(tx, vec![code.to_owned()]).await?;
+    present(tx, hubs, |hub| hub.id).await
 }
 
 /// Finds region and hub of stores.
@@ -208,6 +225,7 @@ async fn complete(tx: &mut Tx, stores: Vec<(Option<f64>, Store)>) -> Result<Vec<
     codes.dedup();
     let regions = store::regions(tx, codes.clone()).await?;
     let hubs = store::hubs_of(tx, codes).await?;
+    let hubs = present(tx, hubs, |hub| hub.id).await?;
     let with = |(miles, store): (Option<f64>, Store)| Found {
         region: regions.iter().find(|region| region.code == store.region).cloned(),
         hub: hubs.iter().find(|hub| hub.region == store.region).cloned(),
@@ -217,9 +235,9 @@ async fn complete(tx: &mut Tx, stores: Vec<(Option<f64>, Store)>) -> Result<Vec<
     Ok(stores.into_iter().map(with).collect())
 }
 
-/// Whether this node is that store.
+/// Whether this node is that store, or has taken its place.
 pub fn is_here(tx: &Tx, id: Uuid) -> bool {
-    tx.author.id.kind == Kind::Store && tx.author.id.uuid == id
+    tx.author.id.kind == Kind::Store && tx.author.is(id)
 }
 
 /// Makes sure that this node is that store.
@@ -293,6 +311,7 @@ pub async fn update(app: &App, permit: &Permit, id: Uuid, change: Change) -> Res
     app.write(permit, move |tx| {
         Box::pin(async move {
             require_here(tx, id).await?;
+            let id = tx.author.id.uuid;
             let old = store::store(tx, id).await?.ok_or(Error::Unknown(id))?;
             let new = change.apply(old.clone());
             let mut problems = Problems::default();

@@ -140,8 +140,8 @@ impl SupportRpc {
 
     /// Orders of other stores are theirs to talk about; a number that no store can have given is an unknown order's.
     async fn require_here(&self, order: i64) -> Result<(), Failure> {
-        let here = self.app.author().id.number;
-        let Some(born_at) = number::born_at(order).filter(|born_at| *born_at != here) else { return Ok(()) };
+        let here = self.app.author();
+        let Some(born_at) = number::born_at(order).filter(|born_at| !here.gave(*born_at)) else { return Ok(()) };
         let nodes = self.app.read(|tx| Box::pin(registry::all(tx))).await.map_err(|error| storage_failure(&error))?;
         let is_store = nodes.iter().any(|node| node.id().number == born_at && node.id().kind == Kind::Store);
         if !is_store {

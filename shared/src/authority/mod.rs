@@ -11,7 +11,7 @@ use rcgen::{
     Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SanType,
 };
 
-use crate::identity::{self, CaCertificate, Certified, EVENT_KEY_URI, Kind, SpiffeId, chain_name};
+use crate::identity::{self, CaCertificate, Certified, EVENT_KEY_URI, Kind, Replaced, SpiffeId, chain_name};
 
 /// How long the authority's own certificate is good: longer than any till stands in a store.
 const AUTHORITY_VALID: Duration = Duration::from_secs(20 * 365 * 24 * 60 * 60);
@@ -130,6 +130,14 @@ impl Authority {
     /// # Errors
     /// The id is not of this chain, the request's own signature does not hold, or its key is not ECDSA P-256.
     pub fn issue(&self, order: Order<'_>) -> Result<String, Error> {
+        self.issue_replacing(order, &[])
+    }
+
+    /// As [`Authority::issue`], for a node that takes the place of others.
+    ///
+    /// # Errors
+    /// As [`Authority::issue`], or it cannot take their place.
+    pub fn issue_replacing(&self, order: Order<'_>, replaces: &[Replaced]) -> Result<String, Error> {
         let (now, id) = (order.now, order.id.checked()?);
         let mut request = CertificateSigningRequestParams::from_der(&order.csr.into())?;
         if *request.public_key.algorithm() != PKCS_ECDSA_P256_SHA256 {
@@ -139,6 +147,9 @@ impl Authority {
         let name: String = order.name.chars().take(COMMON_NAME_MAX).collect();
         params.distinguished_name.push(DnType::CommonName, name);
         params.subject_alt_names = names(&id, order.event_key, order.dns, order.ips)?;
+        for replaced in replaces {
+            params.subject_alt_names.push(SanType::URI(replaced.uri().try_into()?));
+        }
         params.is_ca = IsCa::ExplicitNoCa;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = usages(id.kind);

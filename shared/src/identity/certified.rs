@@ -5,13 +5,21 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use ed25519_dalek::{Signature, VerifyingKey};
 use rustls_pki_types::{CertificateDer, UnixTime};
+use uuid::Uuid;
 use webpki::KeyUsage;
 use x509_parser::{certificate::X509Certificate, extensions::GeneralName, prelude::FromDer as _};
 
 use super::{CaCertificate, Error, KeyId, SpiffeId, key_id};
+use crate::number::{HUB_MAX, NODE_MAX};
 
 /// What stands before the 64 hexadecimal digits of the event key in a certificate's second URI SAN.
 pub const EVENT_KEY_URI: &str = "urn:codepop:event-key:";
+
+/// What stands before `<number>:<uuid>` in a URI SAN that names a node whose place this one takes.
+pub const REPLACES_URI: &str = "urn:codepop:replaces:";
+
+/// Nodes whose place one node takes at the most: a store that lost its disk so often has other troubles.
+const REPLACES_MAX: usize = 16;
 
 /// Largest certificate that is looked at; real ones have about 700 bytes.
 const DER_MAX: usize = 8 * 1024;
@@ -23,12 +31,37 @@ pub struct Certified {
     pub id: SpiffeId,
     /// The key that signs its events; none for gateways.
     pub event_key: Option<VerifyingKey>,
+    /// Nodes whose place it takes: the last one, and those before whose place that one took.
+    pub replaces: Vec<Replaced>,
     /// The certificate's bytes.
     pub der: Vec<u8>,
     /// Not good before.
     pub not_before: DateTime<Utc>,
     /// Not good after.
     pub not_after: DateTime<Utc>,
+}
+
+/// A node whose place another one takes, because its database was lost: one life of one database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Replaced {
+    /// Its number.
+    pub number: u32,
+    /// Its UUID.
+    pub uuid: Uuid,
+}
+
+impl Replaced {
+    /// The URI by which a certificate names it.
+    pub fn uri(&self) -> String {
+        format!("{REPLACES_URI}{}:{}", self.number, self.uuid)
+    }
+
+    /// Reads what [`Replaced::uri`] gives, in that spelling alone.
+    fn parse(uri: &str) -> Option<Self> {
+        let (number, uuid) = uri.strip_prefix(REPLACES_URI)?.split_once(':')?;
+        let read = Self { number: number.parse().ok()?, uuid: Uuid::try_parse(uuid).ok()? };
+        (read.uri() == uri).then_some(read)
+    }
 }
 
 impl Certified {
@@ -46,12 +79,16 @@ impl Certified {
         }
         let uris = uris(&x509)?;
         let id: SpiffeId = uris.first().ok_or(Error::Malformed("it has no URI name"))?.parse()?;
-        let event_key = event_key(&id, &uris[1..])?;
+        let (replaces, others): (Vec<&str>, Vec<&str>) =
+            uris[1..].iter().partition(|uri| uri.starts_with(REPLACES_URI));
+        let event_key = event_key(&id, &others)?;
+        let replaces = replaced(&id, &replaces)?;
         let validity = x509.validity();
         let time = |seconds| DateTime::from_timestamp(seconds, 0).ok_or(Error::Malformed("its dates are out of range"));
         Ok(Self {
             id,
             event_key,
+            replaces,
             der: der.to_vec(),
             not_before: time(validity.not_before.timestamp())?,
             not_after: time(validity.not_after.timestamp())?,
@@ -114,6 +151,22 @@ fn uris<'a>(x509: &'a X509Certificate<'_>) -> Result<Vec<&'a str>, Error> {
         .collect())
 }
 
+/// Whose place it takes: only nodes do, and only that of others of their kind.
+fn replaced(id: &SpiffeId, uris: &[&str]) -> Result<Vec<Replaced>, Error> {
+    let malformed = Error::Malformed("whose place it takes makes no sense");
+    if uris.len() > REPLACES_MAX || (!id.is_node() && !uris.is_empty()) {
+        return Err(malformed);
+    }
+    let hub = |number: u32| number <= HUB_MAX;
+    let fits = |read: &Replaced| {
+        (1..=NODE_MAX).contains(&read.number)
+            && hub(read.number) == hub(id.number)
+            && read.number != id.number
+            && read.uuid != id.uuid
+    };
+    uris.iter().map(|uri| Replaced::parse(uri).filter(fits).ok_or_else(|| malformed.clone())).collect()
+}
+
 fn event_key(id: &SpiffeId, uris: &[&str]) -> Result<Option<VerifyingKey>, Error> {
     let uri = match (id.kind.signs_events(), uris) {
         (true, [uri]) => uri,
@@ -130,4 +183,26 @@ fn event_key(id: &SpiffeId, uris: &[&str]) -> Result<Option<VerifyingKey>, Error
         return Err(Error::EventKey("is weak or not spelled in lower case"));
     }
     Ok(Some(key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whose_place_it_takes_has_one_spelling() {
+        let store: SpiffeId = "spiffe://demo/store/C/1001/01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
+        let old = Replaced { number: 1000, uuid: Uuid::from_u128(7) };
+        let uri = old.uri();
+        assert_eq!(replaced(&store, &[&uri]).unwrap(), [old]);
+        assert_eq!(replaced(&store, &[]).unwrap(), []);
+        let own = Replaced { uuid: store.uuid, ..old }.uri();
+        let hub = Replaced { number: 7, ..old }.uri();
+        for bad in [uri.to_uppercase(), uri.replace("1000", "01000"), uri.replace("1000", "100000"), own, hub] {
+            assert!(replaced(&store, &[&bad]).is_err(), "{bad}");
+        }
+        assert!(replaced(&store, &[uri.as_str(); REPLACES_MAX + 1]).is_err());
+        let gateway: SpiffeId = "spiffe://demo/gateway/-/0/01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
+        assert!(replaced(&gateway, &[&uri]).is_err());
+    }
 }

@@ -11,7 +11,7 @@ mod kind;
 mod spiffe;
 
 pub use authority::CaCertificate;
-pub use certified::{Certified, EVENT_KEY_URI};
+pub use certified::{Certified, EVENT_KEY_URI, REPLACES_URI, Replaced};
 pub use key::{KeyId, is_hash_of, key_id};
 pub use kind::Kind;
 pub use spiffe::{NO_REGION, SpiffeId, chain_name};

@@ -132,6 +132,16 @@ impl Mesh {
         self.root.path()
     }
 
+    /// A new node, made and certified to take the place of another, with the hub's address; its index. It has no database
+    /// yet and does not run.
+    pub async fn successor(&mut self, of: usize) -> usize {
+        let (number, proxy) = (self.nodes.len(), Proxy::start(self.processes.clone()).await);
+        let hub = format!("https://{}", self.nodes[0].proxy.address());
+        let node = self.nodes[of].successor(self.root.path(), &self.pki, number, proxy, &[hub]).await;
+        self.nodes.push(node);
+        number
+    }
+
     /// The authority's folder.
     pub fn pki(&self) -> &Path {
         &self.pki

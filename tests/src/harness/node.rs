@@ -8,7 +8,7 @@ use std::{
 };
 
 use codepop_node::identity::{Expected, NodeIdentity};
-use codepop_shared::identity::SpiffeId;
+use codepop_shared::identity::{Kind, SpiffeId};
 
 use super::{
     PostgresDatabase,
@@ -79,6 +79,18 @@ impl Node {
         seeds: &[String],
         database: Option<PostgresDatabase>,
     ) -> Self {
+        Self::make_replacing(common, (number, spec), proxy, seeds, database, None)
+    }
+
+    /// As [`Node::make`], for a node that takes the place of the one with this number.
+    pub(super) fn make_replacing(
+        common: &Common<'_>,
+        (number, spec): (usize, &Spec),
+        proxy: Proxy,
+        seeds: &[String],
+        database: Option<PostgresDatabase>,
+        replaces: Option<u32>,
+    ) -> Self {
         let dir = common.root.join(&spec.name);
         let (folder, pki) = (dir.to_str().unwrap(), common.pki.to_str().unwrap());
         let (lat, lon) = (spec.place.0.to_string(), spec.place.1.to_string());
@@ -91,7 +103,12 @@ impl Node {
         }
         run("codepop-node", common.root, &args);
         let request = dir.join("request.json");
-        run("codepop-node", common.root, &["pki", "issue", request.to_str().unwrap(), "--dir", pki]);
+        let replaced = replaces.map(|number| number.to_string());
+        let mut args = vec!["pki", "issue", request.to_str().unwrap(), "--dir", pki];
+        if let Some(replaced) = &replaced {
+            args.extend(["--replaces", replaced]);
+        }
+        run("codepop-node", common.root, &args);
         let id = NodeIdentity::load(&dir, &Expected::default()).unwrap().id;
         let settings = common.settings.to_vec();
         Self {
@@ -108,6 +125,37 @@ impl Node {
             detour: None,
             bin_dir: None,
         }
+    }
+
+    /// A node of the same kind on a new machine that is to take this one's place; it has nothing yet.
+    pub(super) async fn successor(
+        &self,
+        root: &Path,
+        pki: &Path,
+        number: usize,
+        proxy: Proxy,
+        seeds: &[String],
+    ) -> Self {
+        let database = match &self.database {
+            Some(_) => Some(PostgresDatabase::create().await),
+            None => None,
+        };
+        let spec = Spec {
+            name: format!("{}-again", self.dir.file_name().unwrap().to_str().unwrap()),
+            kind: if self.id.kind == Kind::Hub { "SUPPLY_HUB" } else { "STORE" },
+            region: "C",
+            place: (41.75, -111.83),
+            seeds: Vec::new(),
+        };
+        let common = Common { root, pki, times: self.times, settings: &self.settings };
+        Self::make_replacing(&common, (number, &spec), proxy, seeds, database, Some(self.id.number))
+    }
+
+    /// A command of the program on this node's own data, not started yet.
+    pub fn command_of(&self, name: &str, args: &[&str]) -> std::process::Command {
+        let mut command = command("codepop-node");
+        command.args([name, "--data-dir", self.dir.to_str().unwrap()]).args(args).envs(self.environment());
+        command
     }
 
     /// Starts it and waits until it serves.
