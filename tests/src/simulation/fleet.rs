@@ -22,10 +22,10 @@ use super::{
 const SETTLED: Micros = 20 * SECOND;
 
 /// Time over which the cost of links is measured.
-const IDLE: Micros = 20 * SECOND;
+const IDLE: Micros = 10 * SECOND;
 
 /// Changes that are measured, and the time for each: every link has compared digests by then.
-const CHANGES: usize = 20;
+const CHANGES: usize = 8;
 const CHANGE: Micros = 3 * SECOND;
 
 /// The stores of a hub that is gone have found another after it.

@@ -222,9 +222,11 @@ impl World {
     }
 
     pub(super) fn tick(&mut self, number: u64, side: usize) {
+        let is_whole_chain = self.is_acquainted;
         let Some(end) = self.end(number, side) else { return };
         let Some(session) = end.session.as_mut() else { return };
-        let (outputs, under_way) = (session.tick(), session.lag().1);
+        // Counting goes over all streams: a whole chain is not checked.
+        let (outputs, under_way) = (session.tick(), if is_whole_chain { 0 } else { session.lag().1 });
         for output in outputs {
             if let Output::Send(frame) = output {
                 end.outbox.push(frame);
