@@ -4,11 +4,17 @@ use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
     process::Stdio,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
-use codepop_proto::nodes::{GetHealthRequest, nodes_service_client::NodesServiceClient};
-use codepop_tests::harness::{Backend, Builder, Gateway, Mesh, Phone, SETTLE_TIMEOUT, check, eventually};
+use codepop_proto::{
+    mesh::{StoreBackupRequest, mesh_service_client::MeshServiceClient},
+    nodes::{GetHealthRequest, nodes_service_client::NodesServiceClient},
+};
+use codepop_tests::harness::{
+    Backend, Builder, Caller, Gateway, Mesh, Phone, SETTLE_TIMEOUT, check, eventually,
+    programs::{run, try_run},
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -219,3 +225,83 @@ on_both!(a_running_node_backs_itself_up, async |backend: Backend| {
     let health = NodesServiceClient::new(mesh.channel(0).await).get_health(GetHealthRequest {}).await.unwrap();
     assert_eq!(health.into_inner().backup_failed, None);
 });
+
+/// The key for which backups are sealed, made by the program: where the secret one is, and the public one.
+fn key(dir: &Path) -> (String, String) {
+    let file = dir.join("backup.key");
+    let said = run("codepop-node", dir, &["backup", "keygen", "--out", file.to_str().unwrap()]);
+    let recipient = said.split_whitespace().find(|word| word.starts_with("age1")).unwrap();
+    (file.to_str().unwrap().to_owned(), recipient.to_owned())
+}
+
+on_both!(what_a_store_brought_to_its_hub_makes_it_whole_again, async |backend: Backend| {
+    let root = tempfile::tempdir().unwrap();
+    let (secret, recipient) = key(root.path());
+    let mut mesh = Builder::with(1).on(backend).start().await;
+    for (name, value) in [
+        ("NODE_BACKUP_DIR", root.path().join("backups").to_str().unwrap()),
+        ("NODE_BACKUP_EVERY_SECS", "1"),
+        ("NODE_BACKUP_TO_HUB", "1"),
+        ("NODE_BACKUP_RECIPIENT", &recipient),
+    ] {
+        mesh.nodes[1].set(name, value);
+    }
+    mesh.stop(1).await;
+    mesh.start(1).await;
+    mesh.sign_up(1, "ann").await;
+    let signed_up = SystemTime::now();
+    let (number, hub, pki) = (
+        mesh.nodes[1].id.number.to_string(),
+        format!("https://{}", mesh.nodes[0].address()),
+        mesh.root().join("pki").to_str().unwrap().to_owned(),
+    );
+    let kept = mesh.nodes[0].dir.join("backups-of-stores").join(&number);
+    eventually(SETTLE_TIMEOUT, "the hub has a backup with the customer in it, and few in all", async || {
+        let found = if kept.exists() { backups(&kept) } else { Vec::new() };
+        let is_new = |path: &PathBuf| path.metadata().and_then(|meta| meta.modified()).is_ok_and(|at| at > signed_up);
+        check(found.len() <= 4 && found.iter().filter(|path| is_new(path)).count() >= 2, || format!("{found:?}"))
+    })
+    .await;
+    let health = NodesServiceClient::new(mesh.channel(1).await).get_health(GetHealthRequest {}).await.unwrap();
+    assert_eq!(health.into_inner().backup_failed, None);
+    mesh.kill9(1);
+
+    let fetch = |of: &str, out: &str| {
+        let args = ["backup", "fetch", "--node", &hub, "--pki", &pki, "--of", of, "--out", out];
+        try_run("codepop-node", root.path(), &args, &[])
+    };
+    let nobodys = fetch("1999", "none");
+    assert!(String::from_utf8_lossy(&nobodys.stderr).contains("no backup of node 1999"), "{nobodys:?}");
+    let fetched = fetch(&number, "fetched.codepop-backup");
+    assert!(fetched.status.success(), "{fetched:?}");
+    let file = root.path().join("fetched.codepop-backup").to_str().unwrap().to_owned();
+    // The hub can't read it, and neither can who has not the key.
+    let unread = try_run("codepop-node", root.path(), &["backup", "--verify", &file], &[]);
+    assert!(!unread.status.success(), "{unread:?}");
+
+    let new = mesh.successor(1).await;
+    done(&mesh, new, "restore", &[&file, "--identity", &secret]);
+    mesh.start(new).await;
+    mesh.settled().await;
+    mesh.log_in(new, "ann").await.unwrap();
+});
+
+#[tokio::test]
+async fn a_hub_keeps_only_what_it_cannot_read() {
+    let mesh = Builder::with(1).start().await;
+    let store = MeshServiceClient::new(mesh.dial_as(Caller::Node(1), 0).await);
+    for (what, said, pieces, sizes) in [
+        ("not encrypted", "not encrypted", vec![b"codepop-backup/1 ".repeat(40)], 680),
+        ("cut off", "bytes came", vec![b"age-encryption.org/v1\n".repeat(40)], 1_000_000),
+        ("nothing", "not encrypted", vec![], 0),
+    ] {
+        let first = StoreBackupRequest { size: sizes, piece: Vec::new() };
+        let rest = pieces.into_iter().map(|piece| StoreBackupRequest { size: 0, piece });
+        let sent: Vec<_> = std::iter::once(first).chain(rest).collect();
+        let mut answers = store.clone().store_backup(tokio_stream::iter(sent)).await.unwrap().into_inner();
+        let refused = answers.message().await.unwrap_err();
+        assert!(refused.message().contains(said), "{what}: {refused}");
+    }
+    let kept = mesh.nodes[0].dir.join("backups-of-stores").join(mesh.nodes[1].id.number.to_string());
+    assert_eq!(std::fs::read_dir(kept).unwrap().count(), 0, "nothing of it is left");
+}

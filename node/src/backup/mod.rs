@@ -2,7 +2,7 @@
 //! database of the node that takes its place. Private keys are never in it; who finds it can't speak for the node.
 //!
 //! Reading order: `format` (the file), `age` (encryption, when asked for), `sqlite` and `postgres` (the payload),
-//! `create`, `verify`, `restore`, `schedule` (a task of the running node).
+//! `create`, `verify`, `restore`, `schedule` (a task of the running node), `vault` (what a hub keeps of stores).
 
 pub mod age;
 mod create;
@@ -14,6 +14,7 @@ pub mod schedule;
 mod sqlite;
 #[cfg(test)]
 mod tests;
+pub mod vault;
 mod verify;
 
 use std::{

@@ -9,6 +9,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use codepop_shared::identity::SpiffeId;
+use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 use super::{ENDING, Error, Made, Order, age::Recipient, blocking, create, file};
@@ -25,6 +26,8 @@ pub struct Config {
     pub keep: usize,
     /// For whom they are encrypted.
     pub recipient: Option<Recipient>,
+    /// Whether each is brought to the own hub as well.
+    pub to_hub: bool,
 }
 
 /// How often it is looked whether one is due, and its age is told.
@@ -32,6 +35,12 @@ const LOOK_EVERY: Duration = Duration::from_secs(30);
 
 /// After a failure it is tried again no sooner than this, and no later than the next one is due.
 const AGAIN_AFTER: Duration = Duration::from_secs(300);
+
+/// Brings a backup elsewhere.
+pub trait Carrier: Send + Sync {
+    /// Brings it; says why not.
+    fn carry<'a>(&'a self, made: &'a Made) -> BoxFuture<'a, Result<(), String>>;
+}
 
 /// How backups stand. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -58,6 +67,8 @@ pub struct Task {
     pub location: Location,
     /// Where it is told how backups stand.
     pub standing: Standing,
+    /// Who brings them to the hub, if anybody is to.
+    pub carrier: Option<Arc<dyn Carrier>>,
 }
 
 impl Task {
@@ -110,7 +121,12 @@ impl Task {
             force: false,
             now: Utc::now(),
         };
-        self.in_folder(order).await.map_err(|error| error.to_string())
+        let made = self.in_folder(order).await.map_err(|error| error.to_string())?;
+        if let Some(carrier) = &self.carrier {
+            let carried = carrier.carry(&made).await;
+            carried.map_err(|why| format!("{} was not brought to the hub: {why}", made.path.display()))?;
+        }
+        Ok(made)
     }
 
     async fn in_folder(&self, order: Order) -> Result<Made, Error> {
@@ -129,7 +145,7 @@ fn prefix(id: &SpiffeId) -> String {
 }
 
 /// A node's backups in a folder, oldest first: their names have the time in them.
-fn list(dir: &Path, prefix: &str) -> Vec<PathBuf> {
+pub(super) fn list(dir: &Path, prefix: &str) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(dir).map(|entries| entries.flatten().collect()).unwrap_or_else(|_| Vec::new());
     let is_one = |path: &PathBuf| {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();

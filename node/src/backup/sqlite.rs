@@ -77,7 +77,7 @@ pub(super) fn count(database: &Path) -> Result<Vec<TableRows>, Error> {
 
 /// What SQLite finds wrong with a database; nothing when it is whole.
 pub(super) fn check(database: &Path) -> Result<Option<String>, Error> {
-    let found = words(&mut open(database)?, "SELECT integrity_check AS value FROM pragma_integrity_check(1)")?;
+    let found = words(&mut open(database)?, "SELECT integrity_check AS value FROM pragma_integrity_check LIMIT 1")?;
     Ok(found.into_iter().next().filter(|word| word != "ok"))
 }
 

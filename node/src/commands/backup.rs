@@ -4,18 +4,21 @@ use std::{path::Path, sync::Arc};
 
 use anyhow::{Context as _, Result};
 use chrono::Utc;
+use codepop_proto::mesh::{FetchBackupRequest, mesh_service_client::MeshServiceClient};
 use codepop_shared::files::write_private;
+use tokio::io::AsyncWriteExt as _;
 
-use super::{print, run::location};
+use super::{client, print, run::location};
 use crate::{
     backup::{self, Header, Order, Restore, Trailer, age::Identity},
-    config::{BackupConfig, RestoreConfig},
+    config::{BackupConfig, ClientConfig, RestoreConfig},
     identity::{DataLock, Expected, NodeIdentity},
 };
 
 pub(super) async fn backup(config: BackupConfig) -> Result<()> {
     match config {
         BackupConfig::Keygen { out } => keygen(&out),
+        BackupConfig::Fetch { client, of, out } => fetch(&client, of, &out).await,
         BackupConfig::Verify { file, identity } => {
             let identity = identity.as_deref().map(read_identity).transpose()?;
             let (header, trailer) = backup::verify(file.clone(), identity).await?;
@@ -32,6 +35,32 @@ pub(super) async fn backup(config: BackupConfig) -> Result<()> {
             show(&made.header, &made.trailer)
         }
     }
+}
+
+/// Fetches the newest backup that a store has brought to a hub.
+async fn fetch(client: &ClientConfig, of: u32, out: &Path) -> Result<()> {
+    let mut hub = MeshServiceClient::new(client::connect(client).await?);
+    let asked = hub.fetch_backup(FetchBackupRequest { node_number: of }).await;
+    let mut pieces = asked.map_err(client::said)?.into_inner();
+    let unfinished = out.with_extension("unfinished");
+    let mut options = tokio::fs::OpenOptions::new();
+    let opened = options.write(true).create(true).truncate(true).mode(0o600).open(&unfinished).await;
+    let mut file = opened.with_context(|| unfinished.display().to_string())?;
+    let mut bytes = 0;
+    while let Some(piece) = pieces.message().await.map_err(client::said)? {
+        bytes += piece.piece.len();
+        file.write_all(&piece.piece).await.with_context(|| unfinished.display().to_string())?;
+    }
+    file.sync_all().await.with_context(|| unfinished.display().to_string())?;
+    anyhow::ensure!(
+        !out.exists(),
+        "{} is there already; what was fetched is in {}",
+        out.display(),
+        unfinished.display()
+    );
+    std::fs::rename(&unfinished, out).with_context(|| out.display().to_string())?;
+    print(&format!("The newest backup of node {of} was written to {}: {bytes} bytes, encrypted.", out.display()))?;
+    Ok(print("Look at it with `codepop-node backup --verify FILE --identity KEY_FILE`.")?)
 }
 
 fn show(header: &Header, trailer: &Trailer) -> Result<()> {

@@ -7,17 +7,18 @@ use codepop_proto::mesh::NodeAnnounced;
 use codepop_shared::{
     request::PKI_FOLDER,
     telemetry::{init_logs, install_recorder, log_filter, serve_metrics},
-    tls::{Limits, Security, TlsFiles, Trust, keep_renewed, listen_with, server_config},
+    tls::{Incoming, Limits, Security, TlsFiles, Trust, keep_renewed, listen_with, server_config},
 };
 use tokio::{net::TcpListener, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     accounts,
-    app::{App, once},
+    app::{App, Dial, once},
     backup::{
         self,
         schedule::{self, Standing},
+        vault::Vault,
     },
     catalog,
     clock::Clock,
@@ -31,6 +32,7 @@ use crate::{
     receipts::Receipts,
     replication::{
         apply::{self, CLOCK_AHEAD},
+        carry,
         find::Finder,
         peer::{Away, Dialler},
         repair::Repairer,
@@ -90,32 +92,17 @@ pub(super) async fn run(config: RunConfig) -> Result<()> {
         db.hold_writes(HOLD_WRITES);
     }
     retry::retry_quarantined(&db, None).await?;
-    tokio::spawn(retry_late(db.clone(), stop.clone()));
-
     let trust = begin_trust(&db, &identity, &stop).await?;
     links.restore(db.read(|tx| Box::pin(sightings::load(tx))).await.context("read when nodes were last heard")?);
-    tokio::spawn(compact(db.clone(), config.keep, stop.clone()));
-    tokio::spawn(replaced::watch(db.clone(), links.clone(), stop.clone()));
-    tokio::spawn(keep_sightings(db.clone(), links.clone(), stop.clone()));
+    keep_up(&db, &links, config.keep, &stop);
     let (states, compared) = States::new(db.clone(), config.digest_every);
-    let dialler = Dialler {
-        replicator: Replicator::new(db.clone(), links.clone(), states.clone()),
-        heartbeats: heartbeat::Config { interval: config.heartbeat_interval, down_after: config.peer_down_after },
-        trust: trust.clone(),
-        instance: presence::begin(),
-        away: Away::default(),
-        links: links.clone(),
-        db: db.clone(),
-    };
+    let dialler = dialler(&config, &db, &links, &states, &trust);
     let finder = Finder::new(dialler.clone());
-    let dial = finder.clone();
+    let dial: Arc<dyn Dial> = finder.clone();
     tokio::spawn(Repairer::new(db.clone(), states.clone(), finder.clone()).run(compared, stop.clone()));
     tokio::spawn(states.run(stop.clone()));
     let app = App { finder: finder.clone(), drinks: finder, sightings: Arc::new(links), db: db.clone() };
-    let socket = TcpListener::bind(config.listen).await.with_context(|| format!("listen on {}", config.listen))?;
-    let security = if config.insecure { Security::Plain } else { Security::Tls(server_config(&trust)?) };
-    let limits = Limits { connections: CONNECTIONS_MAX, ..Limits::default() };
-    let incoming = listen_with(socket, security, limits)?;
+    let incoming = listen(&config, &trust).await?;
     tracing::info!(node = %author.id, listen = %incoming.address(), name = config.display_name, "the node serves");
     let announced = announcement(&trust, &config);
     let introduction = introduce(app.clone(), announced.clone(), described(&config)?);
@@ -126,21 +113,25 @@ pub(super) async fn run(config: RunConfig) -> Result<()> {
         tokio::spawn(dialler.clone().run(config.hub_urls.clone(), stop.clone()));
     }
     tidy_up(&app, &stop);
-    let backups = Standing::default();
-    if let Some(schedule) = config.backups.clone() {
-        let location = location(&config.data_dir, &config.database);
-        let task = schedule::Task { config: schedule, id: author.id.clone(), location, standing: backups.clone() };
-        tokio::spawn(task.run(stop.clone()));
-    }
+    let backups = begin_backups(&config, &app, &dial, &stop);
     let payments = Payments::new(app.clone(), config.payments);
     tokio::spawn(payments.clone().settle(stop.clone()));
     let orders = Orders::new(app.clone(), payments.clone(), config.robot);
     tokio::spawn(orders::robot::run(orders.clone(), stop.clone()));
-    let created_at = settings.created_at;
     let receipts = Receipts::start(app.clone(), config.mail, &config.data_dir, stop.clone());
-    let (display_name, hub_silence_max) = (config.display_name.clone(), config.hub_silence_max);
-    let parts =
-        Parts { backups, created_at, display_name, hub_silence_max, dialler, dial, payments, orders, receipts, app };
+    let parts = Parts {
+        vault: Vault::of(&config.data_dir),
+        created_at: settings.created_at,
+        display_name: config.display_name.clone(),
+        hub_silence_max: config.hub_silence_max,
+        backups,
+        dialler,
+        dial,
+        payments,
+        orders,
+        receipts,
+        app,
+    };
     let serving = server::serve(parts, incoming, stop.clone());
     tokio::select! {
         served = serving => served,
@@ -151,11 +142,56 @@ pub(super) async fn run(config: RunConfig) -> Result<()> {
     }
 }
 
+/// How this node is linked to others.
+fn dialler(config: &RunConfig, db: &Db, links: &Links, states: &States, trust: &Trust) -> Dialler {
+    Dialler {
+        replicator: Replicator::new(db.clone(), links.clone(), states.clone()),
+        heartbeats: heartbeat::Config { interval: config.heartbeat_interval, down_after: config.peer_down_after },
+        trust: trust.clone(),
+        instance: presence::begin(),
+        away: Away::default(),
+        links: links.clone(),
+        db: db.clone(),
+    }
+}
+
+/// Listens for peers, gateways and the operator.
+async fn listen(config: &RunConfig, trust: &Trust) -> Result<Incoming> {
+    let socket = TcpListener::bind(config.listen).await.with_context(|| format!("listen on {}", config.listen))?;
+    let security = if config.insecure { Security::Plain } else { Security::Tls(server_config(trust)?) };
+    let limits = Limits { connections: CONNECTIONS_MAX, ..Limits::default() };
+    Ok(listen_with(socket, security, limits)?)
+}
+
+/// Keeps the journal and what is known of other nodes in order, from now on.
+fn keep_up(db: &Db, links: &Links, keep: Keep, stop: &CancellationToken) {
+    tokio::spawn(retry_late(db.clone(), stop.clone()));
+    tokio::spawn(compact(db.clone(), keep, stop.clone()));
+    tokio::spawn(replaced::watch(db.clone(), links.clone(), stop.clone()));
+    tokio::spawn(keep_sightings(db.clone(), links.clone(), stop.clone()));
+}
+
 /// Drops what is not to be kept, from now on.
 fn tidy_up(app: &App, stop: &CancellationToken) {
     tokio::spawn(forget_deleted(app.db.clone(), stop.clone()));
     tokio::spawn(forget_expired(app.db.clone(), stop.clone()));
     tokio::spawn(remove_old_drinks(app.clone(), stop.clone()));
+}
+
+/// Takes backups from now on, if that is wished; where it is told how they stand.
+fn begin_backups(config: &RunConfig, app: &App, dial: &Arc<dyn Dial>, stop: &CancellationToken) -> Standing {
+    let standing = Standing::default();
+    let Some(schedule) = config.backups.clone() else { return standing };
+    let to_hub = || Arc::new(carry::ToHub { db: app.db.clone(), dial: Arc::clone(dial) }) as Arc<dyn schedule::Carrier>;
+    let task = schedule::Task {
+        id: app.author().id.clone(),
+        location: location(&config.data_dir, &config.database),
+        standing: standing.clone(),
+        carrier: schedule.to_hub.then(to_hub),
+        config: schedule,
+    };
+    tokio::spawn(task.run(stop.clone()));
+    standing
 }
 
 async fn expire(stop: CancellationToken) {

@@ -3,10 +3,10 @@
 use std::{ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use super::{
-    Database, Refused,
+    ClientConfig, Database, Refused,
     cli::{BackupArgs, BackupCommand, RestoreArgs},
     run::database,
-    setting::{BACKUP_DIR, BACKUP_EVERY, BACKUP_KEEP, BACKUP_RECIPIENT, Values},
+    setting::{BACKUP_DIR, BACKUP_EVERY, BACKUP_KEEP, BACKUP_RECIPIENT, BACKUP_TO_HUB, Values},
 };
 use crate::backup::{age::Recipient, schedule};
 
@@ -44,12 +44,27 @@ pub enum BackupConfig {
         /// The file to make.
         out: PathBuf,
     },
+    /// Fetch one from a hub.
+    Fetch {
+        /// The hub.
+        client: ClientConfig,
+        /// Number of the store.
+        of: u32,
+        /// The file to make.
+        out: PathBuf,
+    },
 }
 
 impl BackupConfig {
     pub(super) fn read(values: &Values<'_>, args: BackupArgs) -> Result<Self, Refused> {
-        if let Some(BackupCommand::Keygen(keygen)) = args.command {
-            return Ok(Self::Keygen { out: keygen.out });
+        match args.command {
+            Some(BackupCommand::Keygen(keygen)) => return Ok(Self::Keygen { out: keygen.out }),
+            Some(BackupCommand::Fetch(fetch)) => {
+                let client = ClientConfig::read(values, &fetch.client)?;
+                let of = values.number("of", "--of")?.unwrap_or_default();
+                return Ok(Self::Fetch { client, of, out: fetch.out });
+            }
+            None => {}
         }
         match (args.to, args.verify) {
             (None, Some(file)) => Ok(Self::Verify { file, identity: args.identity }),
@@ -101,7 +116,13 @@ pub(super) fn scheduled(values: &Values<'_>) -> Result<Option<schedule::Config>,
     let every = values.require(BACKUP_EVERY, |text| number(text, EVERY_RANGE, "seconds"))?;
     let keep = values.require(BACKUP_KEEP, |text| number(text, KEEP_RANGE, "backups"))?;
     let recipient = recipient(values)?;
+    let to_hub = values.require(BACKUP_TO_HUB, |text| match text {
+        "0" => Ok(false),
+        "1" if recipient.is_some() => Ok(true),
+        "1" => Err("needs a key for which backups are encrypted (--recipient, NODE_BACKUP_RECIPIENT)"),
+        _ => Err("must be 0 or 1"),
+    })?;
     let Some(dir) = values.text(BACKUP_DIR).filter(|dir| !dir.is_empty()) else { return Ok(None) };
     let keep = usize::try_from(keep).unwrap_or(usize::MAX);
-    Ok(Some(schedule::Config { dir: dir.into(), every: Duration::from_secs(every), keep, recipient }))
+    Ok(Some(schedule::Config { dir: dir.into(), every: Duration::from_secs(every), keep, recipient, to_hub }))
 }

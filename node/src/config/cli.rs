@@ -203,6 +203,9 @@ pub struct ScheduleArgs {
     /// How many backups are kept in the folder, 1 to 1000
     #[arg(long, env = "NODE_BACKUP_KEEP", value_name = "N", default_value = defaults::BACKUP_KEEP)]
     pub backup_keep: String,
+    /// 1: bring each backup to the own hub as well; only encrypted ones. Stores only
+    #[arg(long, env = "NODE_BACKUP_TO_HUB", value_name = "0|1", default_value = defaults::BACKUP_TO_HUB)]
+    pub backup_to_hub: String,
     /// Who can read backups.
     #[command(flatten)]
     pub recipient: RecipientArgs,
@@ -250,6 +253,22 @@ pub struct BackupArgs {
 pub enum BackupCommand {
     /// Make a key: the public half for nodes, the secret one for a safe
     Keygen(KeygenArgs),
+    /// Fetch the newest backup that a store has brought to its hub (needs the operator's certificate)
+    Fetch(FetchArgs),
+}
+
+/// Options of `backup fetch`.
+#[derive(Args, Debug)]
+pub struct FetchArgs {
+    /// Whom to ask: the hub.
+    #[command(flatten)]
+    pub client: ClientArgs,
+    /// Number of the store
+    #[arg(long = "of", value_name = "N", allow_hyphen_values = true)]
+    pub of: String,
+    /// The new file
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
 }
 
 /// Options of `backup keygen`.

@@ -96,6 +96,7 @@ settings! {
     BACKUP_EVERY = "backup_every_secs", "--backup-every-secs", "NODE_BACKUP_EVERY_SECS", "86400";
     BACKUP_KEEP = "backup_keep", "--backup-keep", "NODE_BACKUP_KEEP", "7";
     BACKUP_RECIPIENT = "recipient", "--recipient", "NODE_BACKUP_RECIPIENT", "";
+    BACKUP_TO_HUB = "backup_to_hub", "--backup-to-hub", "NODE_BACKUP_TO_HUB", "0";
     NODE = "node_url", "--node", "NODE_API_URL", "https://127.0.0.1:7101";
 }
 

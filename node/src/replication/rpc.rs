@@ -10,10 +10,11 @@ use std::{
 use codepop_proto::{
     journal::SignedEvent,
     mesh::{
-        CompareStateRequest, CompareStateResponse, FetchLiveRequest, FetchLiveResponse, FindAccountRequest,
-        FindAccountResponse, FindDrinkRequest, FindDrinkResponse, LinkRequest, LinkResponse, ListLiveRequest,
-        ListLiveResponse, Presence, RegisterRequest, RegisterResponse, ReplicateRequest, ReplicateResponse,
-        find_account_request::Account, mesh_service_server::MeshService,
+        CompareStateRequest, CompareStateResponse, FetchBackupRequest, FetchBackupResponse, FetchLiveRequest,
+        FetchLiveResponse, FindAccountRequest, FindAccountResponse, FindDrinkRequest, FindDrinkResponse, LinkRequest,
+        LinkResponse, ListLiveRequest, ListLiveResponse, Presence, RegisterRequest, RegisterResponse, ReplicateRequest,
+        ReplicateResponse, StoreBackupRequest, StoreBackupResponse, find_account_request::Account,
+        mesh_service_server::MeshService,
     },
 };
 use codepop_shared::{
@@ -33,13 +34,14 @@ use tonic::{Request, Response, Status, Streaming};
 use uuid::Uuid;
 
 use super::{
-    accept, find, find_drink, lend,
+    accept, carry, find, find_drink, lend,
     peer::{Dialler, INSTANCE, PROTOCOL},
     stream::QUEUE_FRAMES,
 };
 use crate::{
     app::Lookup,
     auth::Actor,
+    backup::vault::Vault,
     journal::{conflicts, entries},
     mesh::{
         heartbeat,
@@ -73,15 +75,16 @@ const REPLACED: &str = "Another node has this one's place.";
 /// The service.
 pub struct MeshRpc {
     dialler: Dialler,
+    vault: Vault,
     finds: Arc<Mutex<HashMap<Uuid, (Instant, u32)>>>,
     /// Second runs of programs that were noted.
     clones: Arc<Mutex<BTreeSet<Instance>>>,
 }
 
 impl MeshRpc {
-    /// The service of a node.
-    pub fn new(dialler: Dialler) -> Self {
-        Self { dialler, finds: Arc::default(), clones: Arc::default() }
+    /// The service of a node; `vault` is where a hub keeps backups of stores.
+    pub fn new(dialler: Dialler, vault: Vault) -> Self {
+        Self { dialler, vault, finds: Arc::default(), clones: Arc::default() }
     }
 
     /// The word of an earlier run of the caller's program that is linked here and still there, if it answers.
@@ -174,6 +177,24 @@ type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 impl MeshService for MeshRpc {
     type LinkStream = Answers<LinkResponse>;
     type ReplicateStream = Answers<ReplicateResponse>;
+    type StoreBackupStream = Answers<StoreBackupResponse>;
+    type FetchBackupStream = Answers<FetchBackupResponse>;
+
+    async fn store_backup(
+        &self,
+        request: Request<Streaming<StoreBackupRequest>>,
+    ) -> Result<Response<Self::StoreBackupStream>, Status> {
+        let caller = Actor::of(&request)?.caller;
+        let answers = carry::take(self.vault.clone(), &self.dialler.db, &caller, request.into_inner())?;
+        Ok(Response::new(answers))
+    }
+
+    async fn fetch_backup(
+        &self,
+        request: Request<FetchBackupRequest>,
+    ) -> Result<Response<Self::FetchBackupStream>, Status> {
+        Ok(Response::new(carry::give(&self.vault, request.into_inner()).await?))
+    }
 
     async fn register(&self, request: Request<RegisterRequest>) -> Result<Response<RegisterResponse>, Status> {
         let caller = Actor::of(&request)?.caller;

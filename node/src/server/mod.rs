@@ -52,7 +52,7 @@ use crate::{
     app::{App, Dial},
     audit::Refusals,
     auth::Session,
-    backup::schedule::Standing,
+    backup::{schedule::Standing, vault::Vault},
     catalog::CatalogRpc,
     dashboards::{
         regions::{ChainRpc, RegionsRpc},
@@ -121,6 +121,8 @@ pub struct Parts {
     pub receipts: Receipts,
     /// How the backups of the running node stand.
     pub backups: Standing,
+    /// Where a hub keeps backups of stores.
+    pub vault: Vault,
     /// When the node was set up.
     pub created_at: DateTime<Utc>,
     /// Its name for people.
@@ -144,15 +146,15 @@ fn reflection() -> tonic_reflection::server::Builder<'static> {
 
 /// Serves until stopped; requests under way are finished.
 pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) -> anyhow::Result<()> {
-    let Parts { app, dialler, dial, payments, orders, receipts, backups, created_at, display_name, hub_silence_max } =
-        parts;
+    let (app, dialler) = (parts.app, parts.dialler);
     let authenticator = Arc::new(ByAccounts(app.clone()));
     let accounts = Accounts::new(app.clone());
     let links = dialler.links.clone();
     let (refusals, writing) = Refusals::start(app.db.clone());
     let me = Arc::new(app.author().id.clone());
     let (trust, trust_of_node) = (dialler.trust.clone(), dialler.trust.clone());
-    let gate = Gate { authenticator, trust, links: links.clone(), me, refusals, hub_silence_max };
+    let gate =
+        Gate { authenticator, trust, links: links.clone(), me, refusals, hub_silence_max: parts.hub_silence_max };
     let (health, health_service) = tonic_health::server::health_reporter();
     tokio::spawn(report_health(app.clone(), health));
     tokio::spawn(gauges::keep(app.clone(), links.clone(), stop.clone()));
@@ -163,7 +165,7 @@ pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) ->
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?)
         .add_service(
-            MeshServiceServer::new(MeshRpc::new(dialler))
+            MeshServiceServer::new(MeshRpc::new(dialler, parts.vault))
                 .max_decoding_message_size(MESSAGE_MAX)
                 .max_encoding_message_size(MESSAGE_MAX),
         )
@@ -171,9 +173,9 @@ pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) ->
             app.clone(),
             links,
             trust_of_node,
-            created_at,
-            display_name,
-            backups
+            parts.created_at,
+            parts.display_name,
+            parts.backups
         ))))
         .add_service(limited!(OperatorServiceServer::new(operator::OperatorRpc::new(app.clone(), accounts.clone()))))
         .add_service(limited!(AuditServiceServer::new(audit::AuditRpc::new(app.clone()))))
@@ -193,16 +195,16 @@ pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) ->
             app.clone(),
             Arc::new(generator::Ordered)
         ))))
-        .add_service(limited!(PaymentsServiceServer::new(PaymentsRpc::new(payments))))
+        .add_service(limited!(PaymentsServiceServer::new(PaymentsRpc::new(parts.payments))))
         .add_service(limited!(RevenueServiceServer::new(RevenueRpc::new(app.clone()))))
-        .add_service(limited!(SupportServiceServer::new(SupportRpc::new(app.clone(), orders.clone()))))
+        .add_service(limited!(SupportServiceServer::new(SupportRpc::new(app.clone(), parts.orders.clone()))))
         .add_service(limited!(StoreDashboardsServiceServer::new(StoreDashboardsRpc::new(app.clone()))))
         .add_service(limited!(MaintenanceServiceServer::new(MaintenanceRpc::new(app.clone()))))
         .add_service(limited!(RegionsServiceServer::new(RegionsRpc::new(app.clone()))))
-        .add_service(limited!(ChainServiceServer::new(ChainRpc::new(app.clone(), dial))))
+        .add_service(limited!(ChainServiceServer::new(ChainRpc::new(app.clone(), parts.dial))))
         .add_service(limited!(ReportsServiceServer::new(ReportsRpc::new(app.clone()))))
-        .add_service(limited!(ReceiptsServiceServer::new(ReceiptsRpc::new(receipts))))
-        .add_service(limited!(OrdersServiceServer::new(OrdersRpc::new(orders))))
+        .add_service(limited!(ReceiptsServiceServer::new(ReceiptsRpc::new(parts.receipts))))
+        .add_service(limited!(OrdersServiceServer::new(OrdersRpc::new(parts.orders))))
         .add_service(limited!(NotificationsServiceServer::new(NotificationsRpc::new(
             app.clone(),
             Feed::start(app, stop.clone())
