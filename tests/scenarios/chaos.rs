@@ -38,7 +38,8 @@ async fn damaged_files_are_noticed_or_harmless_and_never_spread() {
         outcomes.push(outcome.clone());
     })
     .await;
-    // A bit in the text of a row breaks nothing that the store could check alone; peers see it by the digest.
+    // A bit in the text of a row breaks nothing that the store could check alone; peers see it by the digest. Only what is
+    // for a single hub or store has nobody to be compared with.
     let unnoticed = outcomes.iter().filter(|outcome| **outcome == Outcome::Unnoticed).count();
-    assert!(unnoticed * 2 <= outcomes.len(), "{outcomes:?}");
+    assert!(unnoticed <= 1, "{outcomes:?}");
 }

@@ -90,3 +90,122 @@ fn said<M: Message + Name + Default>(event: &SignedEvent) -> Option<(EventHeader
     let message = M::decode(event.body.get(SALT_LEN..)?).ok()?;
     Some((header, message))
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use chrono::Utc;
+    use codepop_shared::{
+        authority::{Authority, CERTIFICATE_VALID, Order},
+        identity::{SpiffeId, key_id},
+        request::KeyMaterial,
+    };
+    use ed25519_dalek::{Signer as _, SigningKey, pkcs8::DecodePrivateKey as _};
+    use sha2::{Digest as _, Sha256};
+
+    use super::*;
+
+    /// Somebody with a certificate and an event key.
+    struct Speaker {
+        certified: Certified,
+        key: SigningKey,
+    }
+
+    impl Speaker {
+        fn new(authority: &Authority, place: &str) -> Self {
+            let id: SpiffeId = format!("spiffe://test/{place}/{}", Uuid::now_v7()).parse().unwrap();
+            let keys = KeyMaterial::generate(true).unwrap();
+            let pem = authority.issue(Order {
+                event_key: keys.event_key(),
+                csr: &keys.csr(id.uuid).unwrap(),
+                name: "speaker",
+                dns: &[],
+                ips: &[],
+                now: Utc::now(),
+                valid: CERTIFICATE_VALID,
+                id,
+            });
+            let der = rustls_pem(&pem.unwrap());
+            let key = SigningKey::from_pkcs8_pem(&keys.event_pem().unwrap().unwrap()).unwrap();
+            Self { certified: Certified::parse(&der).unwrap(), key }
+        }
+
+        fn says<M: Message + Name>(&self, message: &M) -> SignedEvent {
+            let body = [&[7; SALT_LEN][..], &message.encode_to_vec()].concat();
+            let header = EventHeader {
+                chain: "test".to_owned(),
+                origin: Bytes::copy_from_slice(self.certified.id.uuid.as_bytes()),
+                key_id: Bytes::copy_from_slice(&key_id(&self.key.verifying_key()).0),
+                hlc: 10,
+                kind: M::full_name(),
+                body_hash: Bytes::copy_from_slice(&Sha256::digest(&body)),
+                ..EventHeader::default()
+            };
+            let header = header.encode_to_vec();
+            let signature = Bytes::copy_from_slice(&self.key.sign(&header).to_bytes());
+            SignedEvent { header: header.into(), signature, body: body.into() }
+        }
+
+        fn announced(&self) -> SignedEvent {
+            let certificate = Bytes::copy_from_slice(&self.certified.der);
+            self.says(&NodeAnnounced { certificate: certificate.into(), ..NodeAnnounced::default() })
+        }
+
+        fn revokes(&self, holder: Uuid) -> SignedEvent {
+            let uuid = Bytes::copy_from_slice(holder.as_bytes());
+            self.says(&CertificateRevoked { uuid: uuid.into(), ..CertificateRevoked::default() })
+        }
+    }
+
+    fn rustls_pem(pem: &str) -> Vec<u8> {
+        use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+        CertificateDer::from_pem_slice(pem.as_bytes()).unwrap().to_vec()
+    }
+
+    fn told(announcements: Vec<SignedEvent>, revocations: Vec<SignedEvent>) -> ListRevocationsResponse {
+        ListRevocationsResponse { announcements, revocations, ..ListRevocationsResponse::default() }
+    }
+
+    #[test]
+    fn only_what_an_operator_of_the_chain_signed_counts() {
+        let [ours, theirs] = [0, 1].map(|_| Authority::create("test", Utc::now()).unwrap());
+        let ca = ours.certificate();
+        let [operator, store] = ["operator/-/0", "store/C/1000"].map(|place| Speaker::new(&ours, place));
+        let stranger = Speaker::new(&theirs, "operator/-/0");
+        let (victim, by) = (Uuid::from_u128(9), operator.certified.id.uuid);
+        let right = told(vec![operator.announced()], vec![operator.revokes(victim)]);
+        assert_eq!(proven(&right, ca), [Revocation { holder: victim, by, at: 10 }]);
+
+        let altered = |change: &dyn Fn(&mut SignedEvent)| {
+            let mut event = operator.revokes(victim);
+            change(&mut event);
+            event
+        };
+        let flip = |bytes: &Bytes| {
+            let mut changed = bytes.to_vec();
+            *changed.last_mut().unwrap() ^= 1;
+            Bytes::from(changed)
+        };
+        for (what, announced, revocation) in [
+            ("nobody announced", None, operator.revokes(victim)),
+            ("a store", Some(store.announced()), store.revokes(victim)),
+            ("an operator of another authority", Some(stranger.announced()), stranger.revokes(victim)),
+            ("a store in an operator's name", Some(operator.announced()), {
+                let forged = Speaker { certified: operator.certified.clone(), key: store.key.clone() };
+                forged.revokes(victim)
+            }),
+            ("another body", Some(operator.announced()), altered(&|event| event.body = flip(&event.body))),
+            ("another header", Some(operator.announced()), altered(&|event| event.header = flip(&event.header))),
+            (
+                "another signature",
+                Some(operator.announced()),
+                altered(&|event| event.signature = flip(&event.signature)),
+            ),
+            ("another kind", Some(operator.announced()), operator.announced()),
+            ("nothing in it", Some(operator.announced()), SignedEvent::default()),
+        ] {
+            let told = told(announced.into_iter().collect(), vec![revocation]);
+            assert_eq!(proven(&told, ca), [], "{what}");
+        }
+    }
+}

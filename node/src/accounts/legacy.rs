@@ -118,6 +118,7 @@ async fn put(tx: &mut Tx, row: &Row) -> Result<(), storage::Error> {
         .on_conflict((legacy_tokens::user_id, legacy_tokens::token_hash))
         .do_update()
         .set(row)
+        .cached()
         .execute(conn)
         .await)?;
     Ok(())

@@ -107,6 +107,7 @@ pub(super) async fn save_user(tx: &mut Tx, user: &User) -> Result<(), Error> {
         .on_conflict(users::id)
         .do_update()
         .set(user)
+        .cached()
         .execute(conn)
         .await)?;
     Ok(())
@@ -177,6 +178,7 @@ pub(super) async fn save_credential(tx: &mut Tx, credential: &Credential) -> Res
         .on_conflict(credentials::user_id)
         .do_update()
         .set(credential)
+        .cached()
         .execute(conn)
         .await)?;
     Ok(())
@@ -209,6 +211,7 @@ pub(super) async fn end_session(tx: &mut Tx, user: i64, session: Uuid, expires_a
         .on_conflict((ended_sessions::user_id, ended_sessions::session))
         .do_update()
         .set(ended_sessions::expires_at.eq(expires_at))
+        .cached()
         .execute(conn)
         .await)?;
     Ok(())

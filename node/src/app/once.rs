@@ -119,6 +119,7 @@ impl Once {
                 idempotency_keys::answer.eq(&answer),
                 idempotency_keys::at.eq(at),
             ))
+            .cached()
             .execute(conn)
             .await)?;
         Ok(())

@@ -81,7 +81,7 @@ pub(super) async fn row(tx: &mut Tx, trail: &Trail, outcome: &str, repeated: i32
 }
 
 pub(super) async fn insert(tx: &mut Tx, row: &Row) -> Result<(), Error> {
-    on!(tx, conn => diesel::insert_into(audit_entries::table).values(row).execute(conn).await)?;
+    on!(tx, conn => diesel::insert_into(audit_entries::table).values(row).cached().execute(conn).await)?;
     Ok(())
 }
 

@@ -107,6 +107,7 @@ pub(super) async fn put(tx: &mut Tx, row: &Row) -> Result<(), storage::Error> {
         .on_conflict((drink_ratings::user_id, drink_ratings::drink_id))
         .do_update()
         .set(row)
+        .cached()
         .execute(conn)
         .await)?;
     Ok(())

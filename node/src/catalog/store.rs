@@ -291,6 +291,7 @@ pub(super) async fn put_catalog(tx: &mut Tx, row: &CatalogRow) -> Result<(), Err
         .on_conflict(catalog_drinks::id)
         .do_update()
         .set(row)
+        .cached()
         .execute(conn)
         .await)?;
     Ok(())
@@ -303,6 +304,7 @@ pub(super) async fn put_user(tx: &mut Tx, row: &UserRow) -> Result<(), Error> {
         .on_conflict(user_drinks::id)
         .do_update()
         .set(row)
+        .cached()
         .execute(conn)
         .await)?;
     Ok(())
@@ -315,6 +317,7 @@ pub(super) async fn put_favorite(tx: &mut Tx, row: &FavoriteRow) -> Result<(), E
         .on_conflict((favorites::user_id, favorites::drink_id))
         .do_update()
         .set(row)
+        .cached()
         .execute(conn)
         .await)?;
     Ok(())

@@ -119,6 +119,7 @@ pub(super) async fn put(tx: &mut Tx, item: &Item) -> Result<(), Error> {
         .on_conflict(inventory_items::id)
         .do_update()
         .set(item.clone())
+        .cached()
         .execute(conn)
         .await)?;
     Ok(())

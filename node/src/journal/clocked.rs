@@ -66,6 +66,7 @@ pub async fn forget_strays(tx: &mut Tx, live: &BTreeSet<(i64, i64)>, all: &[Stre
         for clocks in astray {
             on!(tx, conn => diesel::update(table::table.filter(table::clocks.eq(clocks)))
                 .set(table::clocks.eq(Vec::<u8>::new()))
+                .cached()
                 .execute(conn)
                 .await)?;
         }

@@ -144,6 +144,7 @@ pub async fn note(tx: &mut Tx, kind: &str, detail: String, event: Option<(i64, i
         let now = Time(tx.clock.wall());
         on!(tx, conn => diesel::update(conflicts::table.find(known))
             .set(conflicts::noticed_at.eq(now))
+            .cached()
             .execute(conn)
             .await)?;
         return Ok(());
@@ -163,7 +164,7 @@ async fn insert(tx: &mut Tx, kind: &str, detail: String, event: Option<(i64, i64
         dismissed_by: None,
         dismissed_at: None,
     };
-    on!(tx, conn => diesel::insert_into(conflicts::table).values(&conflict).execute(conn).await)?;
+    on!(tx, conn => diesel::insert_into(conflicts::table).values(&conflict).cached().execute(conn).await)?;
     let count: i64 = on!(tx, conn => conflicts::table.count().get_result(conn).await)?;
     if count > KEEP {
         drop_oldest(tx).await?;
@@ -218,6 +219,7 @@ pub async fn dismiss(tx: &mut Tx, id: Uuid, by: &str) -> Result<(), Error> {
     let (at, by) = (Time(tx.clock.wall()), by.to_owned());
     on!(tx, conn => diesel::update(conflicts::table.find(Id(id)).filter(conflicts::dismissed_at.is_null()))
         .set((conflicts::dismissed_by.eq(by), conflicts::dismissed_at.eq(at)))
+        .cached()
         .execute(conn)
         .await)?;
     Ok(())

@@ -52,6 +52,7 @@ pub async fn next_number(tx: &mut Tx, thing: &'static str) -> Result<i64, storag
         .do_update()
         .set(counters::value.eq(counters::value + 1))
         .returning(counters::value)
+        .cached()
         .get_result(conn)
         .await)?;
     number::compose(value, tx.author.id.number)

@@ -122,7 +122,7 @@ pub async fn insert(tx: &mut Tx, stream: i64, event: &Event, outcome: &Outcome) 
         live: outcome.live,
         received_at: Time(tx.clock.wall()),
     };
-    on!(tx, conn => diesel::insert_into(events::table).values(&new).execute(conn).await)?;
+    on!(tx, conn => diesel::insert_into(events::table).values(&new).cached().execute(conn).await)?;
     Ok(())
 }
 
@@ -134,11 +134,13 @@ pub async fn settle(tx: &mut Tx, stream: i64, seq: i64, outcome: &Outcome) -> Re
             events::reason.eq(outcome.reason.as_deref()),
             events::live.eq(outcome.live),
         ))
+        .cached()
         .execute(conn)
         .await)?;
     if outcome.erase {
         on!(tx, conn => diesel::update(events::table.find((stream, seq)))
             .set(events::body.eq(Vec::<u8>::new()))
+            .cached()
             .execute(conn)
             .await)?;
         tx.signals.erased = true;
@@ -312,6 +314,7 @@ pub async fn erase_about(tx: &mut Tx, subject: i64, but: &[&str]) -> Result<(), 
             events::reason.eq(None::<String>),
             events::live.eq(0),
         ))
+        .cached()
         .execute(conn)
         .await)?;
     tx.signals.erased = true;

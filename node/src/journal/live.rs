@@ -147,6 +147,7 @@ pub async fn neighbours(tx: &mut Tx, stream: i64, seq: i64) -> Result<(Option<i6
 pub async fn count(tx: &mut Tx, stream: i64, seq: i64, live: i32) -> Result<(), Error> {
     on!(tx, conn => diesel::update(events::table.find((stream, seq)))
         .set(events::live.eq(live))
+        .cached()
         .execute(conn)
         .await)?;
     Ok(())

@@ -97,6 +97,7 @@ impl Merge {
         for (stream, seq) in superseded {
             on!(tx, conn => diesel::update(events::table.find((stream, seq)))
                 .set(events::live.eq(events::live - 1))
+                .cached()
                 .execute(conn)
                 .await)?;
         }

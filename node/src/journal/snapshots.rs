@@ -29,6 +29,7 @@ pub async fn brought(tx: &mut Tx, audience: &Audience, bringer: Uuid) -> Result<
         ))
         .on_conflict((snapshots::audience, snapshots::bringer))
         .do_nothing()
+        .cached()
         .execute(conn)
         .await)?;
     Ok(())

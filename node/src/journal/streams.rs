@@ -91,6 +91,7 @@ pub async fn find_or_make(tx: &mut Tx, origin: Uuid, audience: &Audience) -> Res
             streams::head_hash.eq(Vec::<u8>::new()),
             streams::floor_seq.eq(0_i64),
         ))
+        .cached()
         .execute(conn)
         .await)?;
     Ok(Stream { id, origin, audience: audience.clone(), head: 0, head_hash: None, floor: 0 })
@@ -101,6 +102,7 @@ pub async fn advance(tx: &mut Tx, stream: &Stream) -> Result<(), Error> {
     let hash = stream.head_hash.map(Vec::from).unwrap_or_default();
     on!(tx, conn => diesel::update(streams::table.find(stream.id))
         .set((streams::head_seq.eq(stream.head.cast_signed()), streams::head_hash.eq(hash)))
+        .cached()
         .execute(conn)
         .await)?;
     tx.signals.journal = true;
@@ -111,6 +113,7 @@ pub async fn advance(tx: &mut Tx, stream: &Stream) -> Result<(), Error> {
 pub async fn raise_floor(tx: &mut Tx, stream: i64, floor: u64) -> Result<(), Error> {
     on!(tx, conn => diesel::update(streams::table.find(stream).filter(streams::floor_seq.lt(floor.cast_signed())))
         .set(streams::floor_seq.eq(floor.cast_signed()))
+        .cached()
         .execute(conn)
         .await)?;
     tx.signals.journal = true;

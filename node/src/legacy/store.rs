@@ -43,6 +43,7 @@ pub(super) async fn begin(tx: &mut Tx, source: &[u8; 32], verbatim: bool) -> Res
             legacy_sources::verbatim.eq(verbatim),
             legacy_sources::began_at.eq(now),
         ))
+        .cached()
         .execute(conn)
         .await)?;
     Ok(())
@@ -52,6 +53,7 @@ pub(super) async fn end(tx: &mut Tx, source: &[u8; 32]) -> Result<(), Error> {
     let now = Time(tx.clock.wall());
     on!(tx, conn => diesel::update(legacy_sources::table.find(source.to_vec()))
         .set(legacy_sources::ended_at.eq(Some(now)))
+        .cached()
         .execute(conn)
         .await)?;
     Ok(())
@@ -76,6 +78,7 @@ pub(super) async fn put(tx: &mut Tx, source: &[u8; 32], entity: Entity, legacy: 
             legacy_rows::legacy.eq(legacy),
             legacy_rows::number.eq(number),
         ))
+        .cached()
         .execute(conn)
         .await)?;
     Ok(())

@@ -80,6 +80,7 @@ pub(super) async fn put(tx: &mut Tx, machine: &Machine, clocks: &[u8]) -> Result
         .on_conflict((machines::store, machines::id))
         .do_update()
         .set((machine.clone(), machines::clocks.eq(clocks)))
+        .cached()
         .execute(conn)
         .await)?;
     Ok(())
@@ -107,7 +108,7 @@ pub(super) async fn all(tx: &mut Tx, limit: i64) -> Result<Vec<Machine>, Error> 
 
 /// Writes an entry into the log.
 pub(super) async fn log(tx: &mut Tx, entry: NewEntry) -> Result<(), Error> {
-    on!(tx, conn => diesel::insert_into(machine_log::table).values(entry).execute(conn).await)?;
+    on!(tx, conn => diesel::insert_into(machine_log::table).values(entry).cached().execute(conn).await)?;
     Ok(())
 }
 

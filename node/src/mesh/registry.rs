@@ -135,6 +135,7 @@ impl Replicated for NodeAnnounced {
             .on_conflict(nodes::id)
             .do_update()
             .set(&row)
+            .cached()
             .execute(conn)
             .await)
         .map_err(storage::Error::from)?;

@@ -152,6 +152,7 @@ async fn put(tx: &mut Tx, replaced: &Replaced, by: Uuid, stamp: &Stamp) -> Resul
         .on_conflict((replacements::replaced, replacements::replaced_by))
         .do_update()
         .set(&row)
+        .cached()
         .execute(conn)
         .await)
     .map_err(storage::Error::from)?;

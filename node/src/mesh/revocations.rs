@@ -144,6 +144,7 @@ async fn save(tx: &mut Tx, row: &Revoked) -> Result<(), storage::Error> {
             revocations::stream.eq(excluded(revocations::stream)),
             revocations::seq.eq(excluded(revocations::seq)),
         ))
+        .cached()
         .execute(conn)
         .await)?;
     Ok(())
@@ -162,6 +163,7 @@ async fn settle(tx: &mut Tx) -> Result<(), storage::Error> {
         }
         on!(tx, conn => diesel::update(revocations::table.find((row.holder, row.operator)))
             .set(revocations::in_force.eq(counts))
+            .cached()
             .execute(conn)
             .await)?;
         if counts {

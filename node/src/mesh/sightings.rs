@@ -22,6 +22,7 @@ pub async fn save(tx: &mut Tx, seen: Vec<(Uuid, DateTime<Utc>)>) -> Result<(), E
             .on_conflict(sightings::node)
             .do_update()
             .set(sightings::last_seen.eq(Time(last_seen)))
+            .cached()
             .execute(conn)
             .await)?;
     }

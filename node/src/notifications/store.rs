@@ -79,7 +79,7 @@ pub(super) async fn insert(tx: &mut Tx, notice: &Notice, to: To) -> Result<(), E
     let (audience, user_id) = key(to);
     let (kind, message) = (notice.kind.clone(), notice.message.clone());
     let row = Row { id: notice.id, audience, user_id, author: notice.author, kind, message, at: Time(notice.at) };
-    on!(tx, conn => diesel::insert_into(notices::table).values(&row).execute(conn).await)?;
+    on!(tx, conn => diesel::insert_into(notices::table).values(&row).cached().execute(conn).await)?;
     Ok(())
 }
 
@@ -136,6 +136,7 @@ pub(super) async fn count(tx: &mut Tx, user: i64) -> Result<i64, Error> {
 pub(super) async fn update(tx: &mut Tx, id: i64, kind: &str, message: &str) -> Result<(), Error> {
     on!(tx, conn => diesel::update(notices::table.find(id))
         .set((notices::kind.eq(kind), notices::message.eq(message)))
+        .cached()
         .execute(conn)
         .await)?;
     Ok(())
@@ -185,6 +186,7 @@ pub(super) async fn put_chain(tx: &mut Tx, row: &ChainRow) -> Result<(), Error> 
         .on_conflict(chain_notices::id)
         .do_update()
         .set(row)
+        .cached()
         .execute(conn)
         .await)?;
     Ok(())

@@ -138,7 +138,7 @@ pub(super) async fn order(tx: &mut Tx, id: i64) -> Result<Option<Order>, Error> 
 
 /// Keeps a new order.
 pub(super) async fn insert(tx: &mut Tx, order: &Order, drinks: Vec<OrderDrink>) -> Result<(), Error> {
-    on!(tx, conn => diesel::insert_into(orders::table).values(order.clone()).execute(conn).await)?;
+    on!(tx, conn => diesel::insert_into(orders::table).values(order.clone()).cached().execute(conn).await)?;
     insert_drinks(tx, drinks).await
 }
 
@@ -156,7 +156,7 @@ pub(super) async fn drop_drinks(tx: &mut Tx, order: i64) -> Result<(), Error> {
 
 /// Keeps a changed order.
 pub(super) async fn update(tx: &mut Tx, order: &Order) -> Result<(), Error> {
-    on!(tx, conn => diesel::update(orders::table.find(order.id)).set(order.clone()).execute(conn).await)?;
+    on!(tx, conn => diesel::update(orders::table.find(order.id)).set(order.clone()).cached().execute(conn).await)?;
     Ok(())
 }
 

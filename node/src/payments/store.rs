@@ -78,13 +78,13 @@ pub(super) struct Refund {
 
 pub(super) async fn insert(tx: &mut Tx, payment: &Payment) -> Result<(), Error> {
     let payment = payment.clone();
-    on!(tx, conn => diesel::insert_into(payments::table).values(payment).execute(conn).await)?;
+    on!(tx, conn => diesel::insert_into(payments::table).values(payment).cached().execute(conn).await)?;
     Ok(())
 }
 
 pub(super) async fn insert_refund(tx: &mut Tx, refund: &Refund) -> Result<(), Error> {
     let refund = refund.clone();
-    on!(tx, conn => diesel::insert_into(refunds::table).values(refund).execute(conn).await)?;
+    on!(tx, conn => diesel::insert_into(refunds::table).values(refund).cached().execute(conn).await)?;
     Ok(())
 }
 
@@ -161,6 +161,7 @@ pub(super) async fn advance(
             payments::next_at.eq(next_at.map(Time)),
             payments::problem.eq(problem),
         ))
+        .cached()
         .execute(conn)
         .await)?;
     Ok(rows == 1)
@@ -175,6 +176,7 @@ pub(super) async fn take(tx: &mut Tx, id: Id, order: i64, now: DateTime<Utc>) ->
             payments::order_id.eq(order),
             payments::next_at.eq(Time(now)),
         ))
+        .cached()
         .execute(conn)
         .await)?;
     Ok(rows == 1)
@@ -184,7 +186,7 @@ pub(super) async fn take(tx: &mut Tx, id: Id, order: i64, now: DateTime<Utc>) ->
 pub(super) async fn extend(tx: &mut Tx, id: Id, until: DateTime<Utc>) -> Result<bool, Error> {
     let open = payments::table.find(id).filter(payments::state.eq(State::Open.word()));
     let set = payments::expires_at.eq(Time(until));
-    Ok(on!(tx, conn => diesel::update(open).set(set).execute(conn).await)? == 1)
+    Ok(on!(tx, conn => diesel::update(open).set(set).cached().execute(conn).await)? == 1)
 }
 
 /// Notes that a step had no answer.
@@ -196,6 +198,7 @@ pub(super) async fn postpone(tx: &mut Tx, payment: &Payment, until: DateTime<Utc
             payments::next_at.eq(Time(until)),
             payments::problem.eq(why),
         ))
+        .cached()
         .execute(conn)
         .await)?;
     Ok(())
@@ -206,7 +209,7 @@ pub(super) async fn arm(tx: &mut Tx, payment: &Payment, at: DateTime<Utc>) -> Re
     match payment.state {
         State::Capturing | State::Releasing => {
             let same = payments::table.find(payment.id).filter(payments::state.eq(payment.state.word()));
-            on!(tx, conn => diesel::update(same).set(payments::next_at.eq(Time(at))).execute(conn).await)?;
+            on!(tx, conn => diesel::update(same).set(payments::next_at.eq(Time(at))).cached().execute(conn).await)?;
             Ok(())
         }
         State::Captured => arm_refunds(tx, payment.id, at).await,
@@ -218,7 +221,7 @@ pub(super) async fn arm(tx: &mut Tx, payment: &Payment, at: DateTime<Utc>) -> Re
 pub(super) async fn arm_refunds(tx: &mut Tx, payment: Id, at: DateTime<Utc>) -> Result<(), Error> {
     let waiting =
         refunds::table.filter(refunds::payment.eq(payment)).filter(refunds::state.ne(RefundState::Done.word()));
-    on!(tx, conn => diesel::update(waiting).set(refunds::next_at.eq(Time(at))).execute(conn).await)?;
+    on!(tx, conn => diesel::update(waiting).set(refunds::next_at.eq(Time(at))).cached().execute(conn).await)?;
     Ok(())
 }
 
@@ -234,6 +237,7 @@ pub(super) async fn update_refund(tx: &mut Tx, refund: &Refund) -> Result<bool, 
             refunds::round.eq(refund.round),
             refunds::next_at.eq(refund.next_at),
         ))
+        .cached()
         .execute(conn)
         .await)?;
     Ok(rows == 1)

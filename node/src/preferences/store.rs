@@ -75,6 +75,7 @@ pub(super) async fn put(tx: &mut Tx, row: &Row) -> Result<(), Error> {
         .on_conflict((preferences::user_id, preferences::name))
         .do_update()
         .set(row)
+        .cached()
         .execute(conn)
         .await)?;
     Ok(())

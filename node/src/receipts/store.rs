@@ -37,7 +37,7 @@ pub(super) async fn find(tx: &mut Tx, order: i64) -> Result<Option<Row>, Error> 
 
 /// Keeps a new receipt.
 pub(super) async fn insert(tx: &mut Tx, row: &Row) -> Result<(), Error> {
-    on!(tx, conn => diesel::insert_into(receipts::table).values(row).execute(conn).await)?;
+    on!(tx, conn => diesel::insert_into(receipts::table).values(row).cached().execute(conn).await)?;
     Ok(())
 }
 
@@ -62,6 +62,7 @@ pub(super) async fn settle(
 ) -> Result<(), Error> {
     on!(tx, conn => diesel::update(receipts::table.find(order))
         .set((receipts::state.eq(state), receipts::attempts.eq(attempts), receipts::due_at.eq(due_at.map(Time))))
+        .cached()
         .execute(conn)
         .await)?;
     Ok(())

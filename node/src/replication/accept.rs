@@ -102,7 +102,7 @@ pub fn read(
     live_only: bool,
 ) -> Result<(StreamKey, Vec<Event>), Error> {
     let run = Run::read(signed, from, me, live_only)?;
-    Ok((run.key, run.events))
+    Ok((run.key, Arc::unwrap_or_clone(run.events)))
 }
 
 /// Events of one stream whose form and signatures are in order.
@@ -179,7 +179,7 @@ type Merge =
 #[derive(Clone)]
 struct Run {
     key: StreamKey,
-    events: Vec<Event>,
+    events: Arc<Vec<Event>>,
     /// Whether what was superseded may be missing between them.
     live_only: bool,
     /// Who brought them.
@@ -220,19 +220,19 @@ impl Run {
                 return fault("the events do not follow each other");
             }
         }
-        Ok(Self { key, events, live_only, from: from.uuid })
+        Ok(Self { key, events: Arc::new(events), live_only, from: from.uuid })
     }
 
     /// One event, out of the order of its stream.
     fn alone(event: Event) -> Self {
         let key = (event.header.origin, event.header.audience.clone());
-        Self { from: key.0, key, events: vec![event], live_only: true }
+        Self { from: key.0, key, events: Arc::new(vec![event]), live_only: true }
     }
 
     /// Checks every signature, off the async threads and on all cores: 40 µs each.
     async fn verify(&self, db: &Db) -> Result<Keys, Error> {
         let mut keys = Keys::new();
-        for event in &self.events {
+        for event in self.events.iter() {
             let id = event.header.key_id;
             if keys.contains_key(&id) {
                 continue;
@@ -245,9 +245,11 @@ impl Run {
         }
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let share = self.events.len().div_ceil(cores).max(VERIFIED_AT_ONCE_MIN);
-        let checks = self.events.chunks(share).map(|events| {
-            let (events, keys) = (events.to_vec(), keys.clone());
-            tokio::task::spawn_blocking(move || events.iter().all(|event| is_signed(event, &keys)))
+        let checks = (0..self.events.len()).step_by(share).map(|from| {
+            let (events, keys) = (Arc::clone(&self.events), keys.clone());
+            tokio::task::spawn_blocking(move || {
+                events.iter().skip(from).take(share).all(|event| is_signed(event, &keys))
+            })
         });
         for good in futures::future::join_all(checks).await {
             match good {
@@ -507,7 +509,7 @@ pub async fn singles(db: &Db, signed: Vec<SignedEvent>) -> Result<usize, Error> 
         }
         let run = Run::alone(event);
         let keys = run.verify(db).await?;
-        verified.extend(run.events.into_iter().zip(keys.into_values()));
+        verified.extend(Arc::unwrap_or_clone(run.events).into_iter().zip(keys.into_values()));
     }
     let count = verified.len();
     db.receive(move |tx| {
@@ -538,7 +540,7 @@ pub(super) async fn verified(db: &Db, from: &SpiffeId, signed: SignedEvent) -> R
     let key = header.key_id;
     let run = Run::alone(event);
     let mut keys = run.verify(db).await?;
-    match (run.events.into_iter().next(), keys.remove(&key)) {
+    match (Arc::unwrap_or_clone(run.events).into_iter().next(), keys.remove(&key)) {
         (Some(event), Some(certified)) => Ok((event, certified)),
         _ => fault("an unknown key"),
     }

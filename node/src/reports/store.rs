@@ -117,6 +117,7 @@ pub(super) async fn put_item(tx: &mut Tx, item: &Item, clocks: &[u8]) -> Result<
         .on_conflict((reported_items::store, reported_items::item))
         .do_update()
         .set((item.clone(), reported_items::clocks.eq(clocks)))
+        .cached()
         .execute(conn)
         .await)?;
     Ok(())
@@ -140,6 +141,7 @@ pub(super) async fn put_totals(tx: &mut Tx, totals: &Totals, clocks: &[u8]) -> R
         .on_conflict(reported_totals::store)
         .do_update()
         .set((totals, reported_totals::clocks.eq(clocks)))
+        .cached()
         .execute(conn)
         .await)?;
     Ok(())
@@ -163,6 +165,7 @@ pub(super) async fn put_day(tx: &mut Tx, day: &Day, clocks: &[u8]) -> Result<(),
         .on_conflict((reported_days::store, reported_days::day))
         .do_update()
         .set((day, reported_days::clocks.eq(clocks)))
+        .cached()
         .execute(conn)
         .await)?;
     Ok(())

@@ -67,6 +67,7 @@ pub(super) async fn save(tx: &mut Tx, row: &Row) -> Result<(), Error> {
         .on_conflict((role_assignments::id, role_assignments::scope))
         .do_update()
         .set(row)
+        .cached()
         .execute(conn)
         .await)?;
     Ok(())

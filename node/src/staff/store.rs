@@ -39,7 +39,7 @@ pub(super) struct Row {
 }
 
 pub(super) async fn insert(tx: &mut Tx, row: &Row) -> Result<(), Error> {
-    on!(tx, conn => diesel::insert_into(staff_invitations::table).values(row).execute(conn).await)?;
+    on!(tx, conn => diesel::insert_into(staff_invitations::table).values(row).cached().execute(conn).await)?;
     Ok(())
 }
 
@@ -90,6 +90,7 @@ pub(super) async fn settle(tx: &mut Tx, id: i64, state: State, user: Option<i64>
             staff_invitations::user_id.eq(user),
             staff_invitations::email.eq(""),
         ))
+        .cached()
         .execute(conn)
         .await)?;
     Ok(())
@@ -103,6 +104,7 @@ pub(super) async fn forget_addresses(tx: &mut Tx, now: DateTime<Utc>) -> Result<
                 .filter(staff_invitations::email.ne("")),
         )
         .set(staff_invitations::email.eq(""))
+        .cached()
         .execute(conn)
         .await)?;
     Ok(())

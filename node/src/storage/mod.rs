@@ -3,6 +3,7 @@
 //!
 //! Read [`Db`], then `tx.rs`, `writer.rs`, `open.rs`.
 
+mod cached;
 mod error;
 pub mod figures;
 mod migrate;
@@ -22,6 +23,7 @@ use futures::future::BoxFuture;
 use tokio::sync::watch;
 
 pub use self::{
+    cached::{Cacheable, Cached},
     error::Error,
     migrate::{known_migrations, migrate_to},
     open::{Location, connect, lock_database},

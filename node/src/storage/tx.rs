@@ -91,16 +91,21 @@ impl Tx {
     }
 }
 
-/// Runs one diesel expression on whichever database is behind `$tx`: `on!(tx, conn => users.load(conn).await)`.
+/// Runs one diesel expression on whichever database is behind `$tx`: `on!(tx, conn => users.load(conn).await)`. What ends in
+/// `.cached()` before it is executed is prepared once a connection ([`Cacheable`](crate::storage::Cacheable)).
 #[macro_export]
 macro_rules! on {
     ($tx:expr, $conn:ident => $query:expr) => {
         match &mut $tx.conn {
             $crate::storage::Conn::Sqlite(object) => {
+                #[allow(unused_imports, reason = "only some statements are to be cached")]
+                use $crate::storage::Cacheable as _;
                 let $conn = &mut **object;
                 $query
             }
             $crate::storage::Conn::Postgres(object) => {
+                #[allow(unused_imports, reason = "only some statements are to be cached")]
+                use $crate::storage::Cacheable as _;
                 let $conn = &mut **object;
                 $query
             }
@@ -120,7 +125,8 @@ macro_rules! each {
                     .spawn_blocking(move |conn| {
                         let mut touched = Vec::new();
                         for $row in rows {
-                            touched.push(diesel::RunQueryDsl::execute($query, conn)?);
+                            let statement = $crate::storage::Cacheable::cached($query);
+                            touched.push(diesel::RunQueryDsl::execute(statement, conn)?);
                         }
                         Ok(touched)
                     })
@@ -130,7 +136,8 @@ macro_rules! each {
                 let mut touched = Vec::new();
                 let mut outcome = Ok(());
                 for $row in $rows {
-                    match diesel_async::RunQueryDsl::execute($query, &mut **object).await {
+                    let statement = $crate::storage::Cacheable::cached($query);
+                    match diesel_async::RunQueryDsl::execute(statement, &mut **object).await {
                         Ok(count) => touched.push(count),
                         Err(error) => {
                             outcome = Err(error);

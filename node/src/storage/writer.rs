@@ -17,6 +17,9 @@ const QUEUE_MAX: usize = 1_024;
 /// Operations that share a transaction: enough to spread the cost of a sync, few enough to keep waits short.
 const BATCH_MAX: usize = 64;
 
+/// Ends one operation and begins the next, in one round trip.
+const NEXT: &str = "RELEASE SAVEPOINT operation; SAVEPOINT operation";
+
 /// Tells what became of an operation once the transaction's fate is known.
 type Reply = Box<dyn FnOnce(Result<(), Error>) + Send>;
 
@@ -148,13 +151,16 @@ impl Task {
         }
     }
 
-    /// One transaction for the whole batch.
+    /// One transaction for the whole batch, with a savepoint an operation.
     async fn transact(&mut self, conn: Conn, batch: &mut Vec<Job>) {
         let (clock, author) = (Arc::clone(&self.clock), Arc::clone(&self.author));
         let mut tx = Tx { conn, clock, author, signals: Signals::default(), about: About::default() };
         let mut replies = Vec::with_capacity(batch.len());
         let mut fate = tx.begin().await;
         for job in batch.drain(..) {
+            if fate.is_ok() && !replies.is_empty() {
+                fate = tx.conn.batch(NEXT).await;
+            }
             if fate.is_ok() {
                 fate = run_one(&mut tx, job, &mut replies).await;
             }
@@ -204,11 +210,10 @@ impl Task {
     }
 }
 
-/// Runs one operation behind a savepoint. An error means that the whole transaction is lost.
+/// Runs one operation behind the savepoint that is set. An error means that the whole transaction is lost.
 async fn run_one(tx: &mut Tx, job: Job, replies: &mut Vec<Reply>) -> Result<(), Error> {
     let before = tx.signals;
     tx.about = About::default();
-    tx.conn.batch("SAVEPOINT operation").await?;
     let outcome = AssertUnwindSafe(job(tx)).catch_unwind().await;
     let keep = match outcome {
         Ok((keep, reply)) => {
@@ -221,18 +226,18 @@ async fn run_one(tx: &mut Tx, job: Job, replies: &mut Vec<Reply>) -> Result<(), 
         }
     };
     if keep {
-        return tx.conn.batch("RELEASE SAVEPOINT operation").await;
+        return Ok(());
     }
     tx.signals = before;
-    tx.conn.batch("ROLLBACK TO SAVEPOINT operation; RELEASE SAVEPOINT operation").await
+    tx.conn.batch("ROLLBACK TO SAVEPOINT operation").await
 }
 
 impl Tx {
-    /// Begins. SQLite takes its write lock at once, so that a transaction can't fail half-way for want of it.
+    /// Begins, with the first operation's savepoint. SQLite takes its write lock at once, so that a transaction can't fail half-way for want of it.
     async fn begin(&mut self) -> Result<(), Error> {
         let sql = match self.conn {
-            Conn::Sqlite(_) => "BEGIN IMMEDIATE",
-            Conn::Postgres(_) => "BEGIN",
+            Conn::Sqlite(_) => "BEGIN IMMEDIATE; SAVEPOINT operation",
+            Conn::Postgres(_) => "BEGIN; SAVEPOINT operation",
         };
         self.conn.batch(sql).await
     }
@@ -240,7 +245,8 @@ impl Tx {
     /// Commits. SQLite has not committed when it says so; of a PostgreSQL server that goes away meanwhile nobody knows.
     async fn commit(&mut self) -> Result<(), Error> {
         let is_remote = matches!(self.conn, Conn::Postgres(_));
-        self.conn.batch("COMMIT").await.map_err(|error| match error {
+        // PostgreSQL would answer a commit after a failed statement with a silent rollback; the release says so.
+        self.conn.batch("RELEASE SAVEPOINT operation; COMMIT").await.map_err(|error| match error {
             Error::Unavailable(why) if is_remote => Error::InDoubt(why),
             error => error,
         })

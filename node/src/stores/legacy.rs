@@ -83,6 +83,7 @@ async fn put(tx: &mut Tx, store: Id, stamp: &Stamp, clocks: &[u8]) -> Result<(),
         .on_conflict(legacy_holders::store)
         .do_update()
         .set(row)
+        .cached()
         .execute(conn)
         .await)
     .map_err(storage::Error::from)?;

@@ -253,6 +253,7 @@ pub(super) async fn put_region(tx: &mut Tx, region: &Region, clocks: &[u8]) -> R
         .on_conflict(regions::code)
         .do_update()
         .set((region, regions::clocks.eq(clocks)))
+        .cached()
         .execute(conn)
         .await)?;
     Ok(())
@@ -265,6 +266,7 @@ pub(super) async fn put_hub(tx: &mut Tx, hub: &Hub, clocks: &[u8]) -> Result<(),
         .on_conflict(hubs::id)
         .do_update()
         .set((hub, hubs::clocks.eq(clocks)))
+        .cached()
         .execute(conn)
         .await)?;
     Ok(())
@@ -277,6 +279,7 @@ pub(super) async fn put_store(tx: &mut Tx, store: &Store, clocks: &[u8]) -> Resu
         .on_conflict(stores::id)
         .do_update()
         .set((store.clone(), stores::clocks.eq(clocks)))
+        .cached()
         .execute(conn)
         .await)?;
     Ok(())
@@ -294,6 +297,7 @@ pub(super) async fn put_setting(tx: &mut Tx, key: &str, value: &str) -> Result<(
         .on_conflict(settings::key)
         .do_update()
         .set(settings::value.eq(value))
+        .cached()
         .execute(conn)
         .await)?;
     Ok(())

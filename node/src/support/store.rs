@@ -54,7 +54,7 @@ pub(super) async fn of_order(tx: &mut Tx, order: i64) -> Result<Option<Complaint
 
 /// Keeps a new complaint.
 pub(super) async fn insert(tx: &mut Tx, complaint: &Complaint) -> Result<(), Error> {
-    on!(tx, conn => diesel::insert_into(complaints::table).values(complaint).execute(conn).await)?;
+    on!(tx, conn => diesel::insert_into(complaints::table).values(complaint).cached().execute(conn).await)?;
     Ok(())
 }
 
@@ -67,6 +67,7 @@ pub(super) async fn settle(tx: &mut Tx, complaint: &Complaint) -> Result<(), Err
             complaints::network.eq(&complaint.network),
             complaints::helped_at.eq(complaint.helped_at),
         ))
+        .cached()
         .execute(conn)
         .await)?;
     Ok(())

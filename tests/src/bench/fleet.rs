@@ -10,7 +10,7 @@ use codepop_node::{
 };
 use codepop_proto::accounts::{CredentialSet, UserRegistered};
 
-use super::journal::{open, say};
+use super::journal::{heads, open, say};
 use crate::{
     faults::Fault,
     harness::{Backend, Builder, PASSWORD},
@@ -55,8 +55,17 @@ pub async fn hub_back(backend: Backend) -> Duration {
     mesh.start(2).await;
     mesh.start(0).await;
     let start = Instant::now();
-    until(start, async || mesh.differences().await.is_ok()).await;
-    start.elapsed()
+    until(start, async || {
+        let mut known = Vec::new();
+        for node in &mesh.nodes {
+            known.push(heads(node).await);
+        }
+        known.iter().all(|heads| *heads == known[0] && heads.iter().filter(|head| **head >= WAITING).count() == 2)
+    })
+    .await;
+    let took = start.elapsed();
+    mesh.settled().await;
+    took
 }
 
 /// A new store behind a line of 1 Mbit/s in a chain of [`ACCOUNTS`] customers: until somebody's first log-in there works.

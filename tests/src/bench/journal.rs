@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use chrono::Utc;
 use codepop_node::{
     clock::Clock,
     identity::{Author, Expected, NodeIdentity},
@@ -19,7 +20,7 @@ use codepop_proto::catalog::{Recipe, UserDrinkSaved};
 use prost::Message as _;
 use tokio::task::JoinSet;
 
-use crate::harness::{Backend, Builder, Mesh, Node};
+use crate::harness::{Backend, Builder, Node, sql, sqlite_sql};
 
 /// Bytes of a message: what the systems that this is compared with are given.
 pub const MESSAGE_BYTES: usize = 200;
@@ -45,7 +46,10 @@ fn drink(number: i64) -> UserDrinkSaved {
         user_created: true,
         ..Recipe::default()
     };
-    let mut saved = UserDrinkSaved { recipe: Some(recipe), guest: vec![7; 16], ..UserDrinkSaved::default() };
+    // An older one would be removed as soon as its store runs.
+    let created_at_us = Utc::now().timestamp_micros();
+    let mut saved =
+        UserDrinkSaved { recipe: Some(recipe), guest: vec![7; 16], created_at_us, ..UserDrinkSaved::default() };
     let missing = MESSAGE_BYTES.saturating_sub(saved.encoded_len() + 3);
     if let Some(recipe) = &mut saved.recipe {
         recipe.name = "x".repeat(missing);
@@ -138,17 +142,20 @@ pub async fn catch_up(backend: Backend, events: u64) -> Duration {
     mesh.start(1).await;
     let start = Instant::now();
     mesh.start(0).await;
-    while heard(&mesh).await < events {
+    while heads(&mesh.nodes[0]).await.into_iter().max().unwrap_or(0) < events {
         assert!(start.elapsed() < CATCH_UP_MAX, "the hub did not catch up");
         tokio::time::sleep(LOOK_EVERY).await;
     }
     start.elapsed()
 }
 
-/// How much of the store's stream for the region the hub has.
-async fn heard(mesh: &Mesh) -> u64 {
-    let store = mesh.nodes[1].id.uuid.to_string();
-    let streams = mesh.status(0).await.streams;
-    let region = streams.iter().find(|stream| stream.origin == store && stream.audience.starts_with("region:"));
-    region.map_or(0, |stream| stream.seq)
+/// How far a node has the streams for its region, in the order of their origins: from its database, because the node itself
+/// has something else to do.
+pub async fn heads(node: &Node) -> Vec<u64> {
+    let query = "SELECT CAST(head_seq AS TEXT) AS word FROM streams WHERE audience LIKE 'region:%' ORDER BY origin";
+    let words = match node.database_url() {
+        Some(url) => sql(&url, query).await,
+        None => sqlite_sql(&node.dir.join("node.db"), query),
+    };
+    words.iter().map(|word| word.parse().unwrap()).collect()
 }

@@ -21,9 +21,12 @@ const STORE: usize = 1;
 /// Drinks in it: enough to fill pages.
 const DRINKS: usize = 60;
 
-/// Time for a started store to be equal to the others, or to notice that it can't be.
-/// Nodes compare their digests every ten seconds at least.
-const NOTICED_WITHIN: Duration = Duration::from_secs(25);
+/// Seconds between two comparisons of state; in a chain that is quiet.
+const COMPARED_EVERY: &str = "2";
+
+/// Time for a started store to be equal to the others, or to notice that it can't be: a comparison, the quiet before it,
+/// and a repair with its pause.
+const NOTICED_WITHIN: Duration = Duration::from_secs(45);
 
 /// Time between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -59,7 +62,7 @@ pub enum Outcome {
 /// The program panicked, or what is damaged reached another node.
 pub async fn tries(seed: u64, tries: u32, mut told: impl FnMut(&Damage, &Outcome)) {
     let mut dice = Dice::of(seed);
-    let mut mesh = Builder::with(2).start().await;
+    let mut mesh = Builder::with(2).setting("NODE_DIGEST_SECS", COMPARED_EVERY).start().await;
     for round in 0..4 {
         for node in [1, 2] {
             mesh.sign_up(node, &format!("customer{round}of{node}")).await;

@@ -97,7 +97,7 @@ pub(in super::super) async fn bring(tx: &mut Tx, paid: &Paid) -> Result<(), stor
         amount_cents: paid.amount.cents(),
         state: CAPTURED.to_owned(),
     };
-    on!(tx, conn => diesel::insert_into(simulated_intents::table).values(row).execute(conn).await)?;
+    on!(tx, conn => diesel::insert_into(simulated_intents::table).values(row).cached().execute(conn).await)?;
     let Some(back) = &paid.back else { return Ok(()) };
     insert_refund(tx, &id, back.id, back.amount.cents()).await
 }
@@ -109,6 +109,7 @@ async fn insert_refund(tx: &mut Tx, id: &str, refund: Uuid, cents: i64) -> Resul
             simulated_refunds::intent.eq(id),
             simulated_refunds::amount_cents.eq(cents),
         ))
+        .cached()
         .execute(conn)
         .await)?;
     Ok(())
@@ -137,7 +138,7 @@ async fn create(tx: &mut Tx, new: NewIntent) -> Result<Intent, Fault> {
         state: AUTHORISED.to_owned(),
     };
     let values = row.clone();
-    on!(tx, conn => diesel::insert_into(simulated_intents::table).values(values).execute(conn).await)
+    on!(tx, conn => diesel::insert_into(simulated_intents::table).values(values).cached().execute(conn).await)
         .map_err(storage::Error::from)?;
     Ok(row.into())
 }
@@ -154,6 +155,7 @@ async fn settle(tx: &mut Tx, id: String, to: &'static str, cents: Option<i64>) -
     }
     on!(tx, conn => diesel::update(simulated_intents::table.find(&id))
         .set((simulated_intents::state.eq(to), simulated_intents::amount_cents.eq(cents)))
+        .cached()
         .execute(conn)
         .await)
     .map_err(storage::Error::from)?;

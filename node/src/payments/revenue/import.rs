@@ -45,7 +45,7 @@ pub async fn bring(tx: &mut Tx, sale: Sale) -> Result<(), Error> {
         refunded: sale.refunded,
         at: Time(sale.at),
     };
-    on!(tx, conn => diesel::insert_into(revenue_entries::table).values(entry).execute(conn).await)?;
+    on!(tx, conn => diesel::insert_into(revenue_entries::table).values(entry).cached().execute(conn).await)?;
     Ok(())
 }
 

@@ -117,6 +117,7 @@ pub(super) async fn insert(tx: &mut Tx, entry: Entry) -> Result<(), Error> {
         .values(entry)
         .on_conflict((revenue_entries::kind, revenue_entries::source))
         .do_nothing()
+        .cached()
         .execute(conn)
         .await)?;
     Ok(())
