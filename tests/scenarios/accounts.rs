@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use codepop_proto::accounts::{RegisterRequest, accounts_service_client::AccountsServiceClient};
-use codepop_tests::harness::{Backend, Builder, Gateway, Mesh, PASSWORD, check, eventually};
+use codepop_tests::{
+    faults::Fault,
+    harness::{Backend, Builder, Gateway, Mesh, PASSWORD, check, eventually},
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -226,4 +229,17 @@ async fn the_app_goes_on_when_the_node_it_speaks_to_is_killed() {
         mesh.start(killed).await;
     }
     mesh.settled().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_just_opened_fetches_who_logs_in_first() {
+    let mut mesh = Mesh::with(2).await;
+    mesh.stop(1).await;
+    mesh.sign_up(2, "ada").await;
+    // Its links take a moment to come up, and what it missed a moment more.
+    for other in [0, 2] {
+        mesh.between(1, other, Fault::Delay(Duration::from_millis(50)));
+    }
+    mesh.start(1).await;
+    mesh.log_in(1, "ada").await.unwrap();
 }

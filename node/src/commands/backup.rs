@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use anyhow::{Context as _, Result};
 use chrono::Utc;
-use codepop_proto::mesh::{FetchBackupRequest, mesh_service_client::MeshServiceClient};
+use codepop_proto::nodes::{FetchBackupRequest, nodes_service_client::NodesServiceClient};
 use codepop_shared::files::write_private;
 use tokio::io::AsyncWriteExt as _;
 
@@ -39,7 +39,7 @@ pub(super) async fn backup(config: BackupConfig) -> Result<()> {
 
 /// Fetches the newest backup that a store has brought to a hub.
 async fn fetch(client: &ClientConfig, of: u32, out: &Path) -> Result<()> {
-    let mut hub = MeshServiceClient::new(client::connect(client).await?);
+    let mut hub = NodesServiceClient::new(client::connect(client).await?);
     let asked = hub.fetch_backup(FetchBackupRequest { node_number: of }).await;
     let mut pieces = asked.map_err(client::said)?.into_inner();
     let unfinished = out.with_extension("unfinished");

@@ -70,18 +70,18 @@ impl Taken {
 
 /// Takes in events of one stream, in order without gaps, that `from` brought.
 pub async fn batch(db: &Db, from: &SpiffeId, signed: Vec<SignedEvent>) -> Result<Taken, Error> {
-    verify(db, from, signed, false).await?.take(db, &Permit::default()).await
+    verify(db, from, signed, None).await?.take(db, &Permit::default()).await
 }
 
 /// As [`batch`], by somebody's leave: what is new is written down, an audit entry an event, in the same transaction.
 pub async fn batch_by(db: &Db, from: &SpiffeId, signed: Vec<SignedEvent>, by: &Permit) -> Result<Taken, Error> {
-    verify(db, from, signed, false).await?.take(db, by).await
+    verify(db, from, signed, None).await?.take(db, by).await
 }
 
 /// Takes in a piece of a snapshot: the live events of a run of one stream, in order. Each is verified by its own
-/// signature; that none was left out says only who brings them, so that it must be a hub or the origin.
-pub async fn live(db: &Db, from: &SpiffeId, signed: Vec<SignedEvent>) -> Result<Taken, Error> {
-    verify(db, from, signed, true).await?.take(db, &Permit::default()).await
+/// signature; that none was left out from `after` on says only who brings them, so that it must be a hub or the origin.
+pub async fn live(db: &Db, from: &SpiffeId, signed: Vec<SignedEvent>, after: u64) -> Result<Taken, Error> {
+    verify(db, from, signed, Some(after)).await?.take(db, &Permit::default()).await
 }
 
 /// Who may bring pieces of snapshots: whoever is to be believed that nothing but what was superseded is left out. That is
@@ -101,7 +101,7 @@ pub fn read(
     me: &SpiffeId,
     live_only: bool,
 ) -> Result<(StreamKey, Vec<Event>), Error> {
-    let run = Run::read(signed, from, me, live_only)?;
+    let run = Run::read(signed, from, me, live_only.then_some(0))?;
     Ok((run.key, Arc::unwrap_or_clone(run.events)))
 }
 
@@ -116,8 +116,13 @@ pub struct Verified {
 /// # Errors
 /// They are not in order, or the database failed. A key that is not known may be announced in a batch before, which is
 /// not merged yet.
-pub async fn verify(db: &Db, from: &SpiffeId, signed: Vec<SignedEvent>, live_only: bool) -> Result<Verified, Error> {
-    let run = Run::read(signed, from, &db.author().id, live_only)?;
+pub async fn verify(
+    db: &Db,
+    from: &SpiffeId,
+    signed: Vec<SignedEvent>,
+    live_after: Option<u64>,
+) -> Result<Verified, Error> {
+    let run = Run::read(signed, from, &db.author().id, live_after)?;
     let keys = run.verify(db).await?;
     Ok(Verified { run, keys })
 }
@@ -180,8 +185,8 @@ type Merge =
 struct Run {
     key: StreamKey,
     events: Arc<Vec<Event>>,
-    /// Whether what was superseded may be missing between them.
-    live_only: bool,
+    /// What was superseded may be missing between them; from this position on nothing else is.
+    live_after: Option<u64>,
     /// Who brought them.
     from: Uuid,
 }
@@ -190,7 +195,8 @@ struct Run {
 type Keys = HashMap<KeyId, Arc<Certified>>;
 
 impl Run {
-    fn read(signed: Vec<SignedEvent>, from: &SpiffeId, me: &SpiffeId, live_only: bool) -> Result<Self, Error> {
+    fn read(signed: Vec<SignedEvent>, from: &SpiffeId, me: &SpiffeId, live_after: Option<u64>) -> Result<Self, Error> {
+        let live_only = live_after.is_some();
         let mut events = Vec::with_capacity(signed.len());
         for event in signed {
             events.push(Event::parse(event).or_else(|error| fault(error.to_string()))?);
@@ -220,13 +226,13 @@ impl Run {
                 return fault("the events do not follow each other");
             }
         }
-        Ok(Self { key, events: Arc::new(events), live_only, from: from.uuid })
+        Ok(Self { key, events: Arc::new(events), live_after, from: from.uuid })
     }
 
     /// One event, out of the order of its stream.
     fn alone(event: Event) -> Self {
         let key = (event.header.origin, event.header.audience.clone());
-        Self { from: key.0, key, events: Arc::new(vec![event]), live_only: true }
+        Self { from: key.0, key, events: Arc::new(vec![event]), live_after: Some(0) }
     }
 
     /// Checks every signature, off the async threads and on all cores: 40 µs each.
@@ -274,7 +280,8 @@ impl Run {
             return Ok(Taken::nothing(self.key, stream.head));
         };
         let follows = first.header.seq == stream.head + 1;
-        if !follows && !self.live_only {
+        // A piece of a snapshot says from where on it is whole: whoever is not that far lacks what it passes over.
+        if !follows && self.live_after.is_none_or(|after| stream.head < after) {
             return Ok(Taken { gap: true, ..Taken::nothing(self.key, stream.head) });
         }
         if follows && first.header.previous != stream.head_hash {

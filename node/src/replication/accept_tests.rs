@@ -213,12 +213,12 @@ on_both!(a_snapshot_comes_in_pieces_and_goes_on_where_it_stopped, async |node: N
     assert!(matches!(batch(&node.db, &peer, piece(&[1, 3])).await, Err(Error::Fault(_))));
     // Who might leave out more than what was superseded is not asked.
     let store = testing::name(1_001, "C");
-    assert!(matches!(live(&node.db, &store, piece(&[1, 3])).await, Err(Error::Fault(_))));
-    assert_eq!(live(&node.db, &peer, piece(&[1, 3])).await.unwrap().new, 2);
+    assert!(matches!(live(&node.db, &store, piece(&[1, 3]), 0).await, Err(Error::Fault(_))));
+    assert_eq!(live(&node.db, &peer, piece(&[1, 3]), 0).await.unwrap().new, 2);
     assert_eq!(reached(&node, &hub).await, (3, 3));
     // A repeated piece brings nothing, the next one joins although the one between was superseded.
-    assert_eq!(live(&node.db, &peer, piece(&[1, 3])).await.unwrap().new, 0);
-    assert_eq!(live(&node.db, &peer, piece(&[5, 6])).await.unwrap().reached.1, 6);
+    assert_eq!(live(&node.db, &peer, piece(&[1, 3]), 0).await.unwrap().new, 0);
+    assert_eq!(live(&node.db, &peer, piece(&[5, 6]), 0).await.unwrap().reached.1, 6);
     assert!(batch(&node.db, &peer, piece(&[8])).await.unwrap().gap);
     assert_eq!(batch(&node.db, &peer, piece(&[7, 8])).await.unwrap().new, 2);
     assert_eq!(reached(&node, &hub).await, (8, 6));
@@ -226,13 +226,16 @@ on_both!(a_snapshot_comes_in_pieces_and_goes_on_where_it_stopped, async |node: N
     let mut other = hub.clone();
     other.seq = 8;
     let forged = vec![other.withdraw(&node, 99)];
-    assert!(live(&node.db, &peer, forged).await.unwrap().forked);
+    assert!(live(&node.db, &peer, forged, 0).await.unwrap().forked);
     for wrong in [piece(&[10, 9]), piece(&[9, 9])] {
-        assert!(matches!(live(&node.db, &peer, wrong).await, Err(Error::Fault(_))));
+        assert!(matches!(live(&node.db, &peer, wrong, 0).await, Err(Error::Fault(_))));
     }
+    // A piece that is whole from 9 on says nothing about 9.
+    let beyond = live(&node.db, &peer, piece(&[10]), 9).await.unwrap();
+    assert!(beyond.gap && beyond.new == 0);
     let mut broken = piece(&[10]);
     broken[0].signature = vec![0; 64].into();
-    assert!(matches!(live(&node.db, &peer, broken).await, Err(Error::Fault(_))));
+    assert!(matches!(live(&node.db, &peer, broken, 0).await, Err(Error::Fault(_))));
     assert_eq!(reached(&node, &hub).await, (8, 6));
 });
 
@@ -269,7 +272,7 @@ on_both!(what_a_revoked_node_said_later_is_void_and_what_it_said_before_stays, a
     let peer = hub.author.id.clone();
     let own = vec![hub.withdraw(&node, 9)];
     assert!(matches!(batch(&node.db, &peer, own.clone()).await, Err(Error::Fault(_))));
-    assert!(matches!(live(&node.db, &peer, own).await, Err(Error::Fault(_))));
+    assert!(matches!(live(&node.db, &peer, own, 0).await, Err(Error::Fault(_))));
 });
 
 on_both!(what_was_merged_before_the_revocation_came_is_listed, async |node: Node| {

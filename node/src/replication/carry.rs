@@ -3,9 +3,9 @@
 
 use std::{path::Path, sync::Arc};
 
-use codepop_proto::mesh::{
-    FetchBackupRequest, FetchBackupResponse, StoreBackupRequest, StoreBackupResponse,
-    mesh_service_client::MeshServiceClient,
+use codepop_proto::{
+    mesh::{StoreBackupRequest, StoreBackupResponse, mesh_service_client::MeshServiceClient},
+    nodes::{FetchBackupRequest, FetchBackupResponse},
 };
 use codepop_shared::{
     Code, Failure,
@@ -94,7 +94,7 @@ async fn read(path: &Path) -> std::io::Result<mpsc::Receiver<std::io::Result<Vec
 }
 
 /// Answers of the hub.
-pub(super) type Answers<T> = std::pin::Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+pub type Answers<T> = std::pin::Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 /// A store of the hub's region brings a backup. The answer comes when all of it is on disk.
 pub(super) fn take(
@@ -146,7 +146,7 @@ fn whole(
 }
 
 /// Gives the operator the newest backup of a store.
-pub(super) async fn give(vault: &Vault, request: FetchBackupRequest) -> Result<Answers<FetchBackupResponse>, Failure> {
+pub async fn give(vault: &Vault, request: FetchBackupRequest) -> Result<Answers<FetchBackupResponse>, Failure> {
     let failed = |error: &dyn std::fmt::Display| Failure::new(Code::Unavailable, error.to_string());
     let number = request.node_number;
     let path = vault.newest(number).await.map_err(|error| failed(&error))?;

@@ -42,6 +42,17 @@ const ASKED_MAX: usize = 16;
 /// Events of one answer that are taken at the most.
 const EVENTS_MAX: usize = 500;
 
+/// What came of asking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    /// The account is here now.
+    Here,
+    /// Who answered has no such account.
+    Nowhere,
+    /// Nobody answered in time.
+    Unanswered,
+}
+
 /// Asks peers for accounts, and other nodes for drinks.
 pub struct Finder {
     pub(super) dialler: Dialler,
@@ -71,17 +82,32 @@ impl Finder {
         !self.dialler.away.get().is_empty() || linked.is_empty() || linked.iter().any(differs)
     }
 
-    async fn ask_all(&self, account: &Lookup) -> bool {
-        let peers = self.dialler.links.linked();
-        let mut answers: FuturesUnordered<_> =
-            peers.into_iter().take(ASKED_MAX).map(|peer| self.ask(peer, account)).collect();
-        while let Some(answer) = answers.next().await {
-            let Some(found) = answer.filter(|found| !found.events.is_empty()) else { continue };
-            if self.take(found).await {
-                return true;
+    /// The peers to which links are up. A node that has just started waits for the first one.
+    async fn peers(&self) -> Vec<Uuid> {
+        let mut changes = self.dialler.links.changes();
+        loop {
+            changes.borrow_and_update();
+            let linked = self.dialler.links.linked();
+            if !linked.is_empty() || changes.changed().await.is_err() {
+                return linked;
             }
         }
-        false
+    }
+
+    async fn ask_all(&self, account: &Lookup) -> Found {
+        let peers = self.peers().await;
+        let mut answers: FuturesUnordered<_> =
+            peers.into_iter().take(ASKED_MAX).map(|peer| self.ask(peer, account)).collect();
+        let mut outcome = Found::Unanswered;
+        while let Some(answer) = answers.next().await {
+            let Some(answer) = answer else { continue };
+            if answer.events.is_empty() {
+                outcome = Found::Nowhere;
+            } else if self.take(answer).await {
+                return Found::Here;
+            }
+        }
+        outcome
     }
 
     async fn ask(&self, peer: Uuid, account: &Lookup) -> Option<FindAccountResponse> {
@@ -143,11 +169,12 @@ impl AccountFinder for Finder {
             if !self.may_be_behind() || self.unknown.contains(&account) {
                 return false;
             }
-            let found = timeout(FIND_TIMEOUT, self.ask_all(&account)).await.unwrap_or(false);
-            if !found {
+            let found = timeout(FIND_TIMEOUT, self.ask_all(&account)).await.unwrap_or(Found::Unanswered);
+            // Where nobody answered, the next question may be luckier.
+            if found == Found::Nowhere {
                 self.unknown.insert(account);
             }
-            found
+            found == Found::Here
         }
         .boxed()
     }

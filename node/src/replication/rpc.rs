@@ -10,11 +10,10 @@ use std::{
 use codepop_proto::{
     journal::SignedEvent,
     mesh::{
-        CompareStateRequest, CompareStateResponse, FetchBackupRequest, FetchBackupResponse, FetchLiveRequest,
-        FetchLiveResponse, FindAccountRequest, FindAccountResponse, FindDrinkRequest, FindDrinkResponse, LinkRequest,
-        LinkResponse, ListLiveRequest, ListLiveResponse, Presence, RegisterRequest, RegisterResponse, ReplicateRequest,
-        ReplicateResponse, StoreBackupRequest, StoreBackupResponse, find_account_request::Account,
-        mesh_service_server::MeshService,
+        CompareStateRequest, CompareStateResponse, FetchLiveRequest, FetchLiveResponse, FindAccountRequest,
+        FindAccountResponse, FindDrinkRequest, FindDrinkResponse, LinkRequest, LinkResponse, ListLiveRequest,
+        ListLiveResponse, Presence, RegisterRequest, RegisterResponse, ReplicateRequest, ReplicateResponse,
+        StoreBackupRequest, StoreBackupResponse, find_account_request::Account, mesh_service_server::MeshService,
     },
 };
 use codepop_shared::{
@@ -178,7 +177,6 @@ impl MeshService for MeshRpc {
     type LinkStream = Answers<LinkResponse>;
     type ReplicateStream = Answers<ReplicateResponse>;
     type StoreBackupStream = Answers<StoreBackupResponse>;
-    type FetchBackupStream = Answers<FetchBackupResponse>;
 
     async fn store_backup(
         &self,
@@ -187,13 +185,6 @@ impl MeshService for MeshRpc {
         let caller = Actor::of(&request)?.caller;
         let answers = carry::take(self.vault.clone(), &self.dialler.db, &caller, request.into_inner())?;
         Ok(Response::new(answers))
-    }
-
-    async fn fetch_backup(
-        &self,
-        request: Request<FetchBackupRequest>,
-    ) -> Result<Response<Self::FetchBackupStream>, Status> {
-        Ok(Response::new(carry::give(&self.vault, request.into_inner()).await?))
     }
 
     async fn register(&self, request: Request<RegisterRequest>) -> Result<Response<RegisterResponse>, Status> {

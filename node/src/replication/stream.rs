@@ -249,7 +249,7 @@ impl Run<'_> {
         events.truncate(fits.unwrap_or(events.len()).max(1));
         let last = events.last().map_or(after, |(seq, _)| *seq);
         let events = events.into_iter().map(|(_, event)| event).collect();
-        Ok((EventBatch { events, proofs: Vec::new(), live_only }, last))
+        Ok((EventBatch { events, proofs: Vec::new(), live_only, after: if live_only { after } else { 0 } }, last))
     }
 
     async fn receive<S>(&self, mut inbound: S) -> End
@@ -313,7 +313,8 @@ impl Run<'_> {
         if !batch.proofs.is_empty() {
             accept::proofs(&self.of.db, batch.proofs).await?;
         }
-        let verify = |signed| accept::verify(&self.of.db, self.peer, signed, batch.live_only);
+        let live_after = batch.live_only.then_some(batch.after);
+        let verify = |signed| accept::verify(&self.of.db, self.peer, signed, live_after);
         let verified = match verify(batch.events.clone()).await {
             Err(accept::Error::Fault(_)) => {
                 // What says whose key it is may be in the batch before: once that is merged, it is known.

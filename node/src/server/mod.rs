@@ -165,7 +165,7 @@ pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) ->
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?)
         .add_service(
-            MeshServiceServer::new(MeshRpc::new(dialler, parts.vault))
+            MeshServiceServer::new(MeshRpc::new(dialler, parts.vault.clone()))
                 .max_decoding_message_size(MESSAGE_MAX)
                 .max_encoding_message_size(MESSAGE_MAX),
         )
@@ -175,7 +175,8 @@ pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) ->
             trust_of_node,
             parts.created_at,
             parts.display_name,
-            parts.backups
+            parts.backups,
+            parts.vault
         ))))
         .add_service(limited!(OperatorServiceServer::new(operator::OperatorRpc::new(app.clone(), accounts.clone()))))
         .add_service(limited!(AuditServiceServer::new(audit::AuditRpc::new(app.clone()))))

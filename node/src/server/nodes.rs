@@ -6,10 +6,10 @@ use chrono::{DateTime, Utc};
 use codepop_proto::{
     nodes::{
         AudienceDigest, DiscoverPeersRequest, DiscoverPeersResponse, DismissConflictRequest, DismissConflictResponse,
-        EventCounts, EventSummary, GetDigestRequest, GetDigestResponse, GetHealthRequest, GetHealthResponse,
-        GetStatusRequest, GetStatusResponse, ListConflictsRequest, ListConflictsResponse, ListRevocationsRequest,
-        ListRevocationsResponse, Node, NodeType, Peer, PeerCounts, ReplacedNode, RetryConflictRequest,
-        RetryConflictResponse, StreamStatus, nodes_service_server::NodesService,
+        EventCounts, EventSummary, FetchBackupRequest, FetchBackupResponse, GetDigestRequest, GetDigestResponse,
+        GetHealthRequest, GetHealthResponse, GetStatusRequest, GetStatusResponse, ListConflictsRequest,
+        ListConflictsResponse, ListRevocationsRequest, ListRevocationsResponse, Node, NodeType, Peer, PeerCounts,
+        ReplacedNode, RetryConflictRequest, RetryConflictResponse, StreamStatus, nodes_service_server::NodesService,
     },
     options::Permission,
 };
@@ -26,7 +26,7 @@ use super::conflicts;
 use crate::{
     app::App,
     auth::{Actor, Place},
-    backup::schedule::Standing,
+    backup::{schedule::Standing, vault::Vault},
     journal::{
         Stream,
         entries::{self, Summary},
@@ -39,7 +39,7 @@ use crate::{
         revocations,
     },
     replication::{
-        apply, lend,
+        apply, carry, lend,
         states::{self, AudienceState},
     },
     storage::{self, Tx},
@@ -60,6 +60,7 @@ pub(super) struct NodesRpc {
     created_at: DateTime<Utc>,
     display_name: String,
     backups: Standing,
+    vault: Vault,
 }
 
 impl NodesRpc {
@@ -71,8 +72,9 @@ impl NodesRpc {
         created_at: DateTime<Utc>,
         display_name: String,
         backups: Standing,
+        vault: Vault,
     ) -> Self {
-        Self { app, links, trust, created_at, display_name, backups }
+        Self { app, links, trust, created_at, display_name, backups, vault }
     }
 
     async fn known(&self) -> Result<Vec<Known>, storage::Error> {
@@ -108,6 +110,15 @@ impl NodesRpc {
 
 #[tonic::async_trait]
 impl NodesService for NodesRpc {
+    type FetchBackupStream = carry::Answers<FetchBackupResponse>;
+
+    async fn fetch_backup(
+        &self,
+        request: Request<FetchBackupRequest>,
+    ) -> Result<Response<Self::FetchBackupStream>, Status> {
+        Ok(Response::new(carry::give(&self.vault, request.into_inner()).await?))
+    }
+
     async fn get_health(&self, _: Request<GetHealthRequest>) -> Result<Response<GetHealthResponse>, Status> {
         let me = &self.app.author().id;
         let known = tokio::time::timeout(HEALTH_TIMEOUT, self.known()).await.ok().and_then(Result::ok);

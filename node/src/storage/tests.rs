@@ -37,6 +37,13 @@ async fn assert_sqlite_is_durable(tx: &mut Tx) {
         .get_result::<Word>(conn)
         .await);
     assert_eq!(mode.unwrap().value, "wal");
+    // As `.cargo/config.toml` says: no lock for each call and each allocation.
+    let compiled = on!(tx, conn => sql_query("SELECT compile_options AS value FROM pragma_compile_options")
+        .load::<Word>(conn)
+        .await);
+    let compiled: Vec<String> = compiled.unwrap().into_iter().map(|word| word.value).collect();
+    assert!(compiled.iter().any(|option| option == "THREADSAFE=2"), "{compiled:?}");
+    assert!(!compiled.iter().any(|option| option == "ENABLE_MEMORY_MANAGEMENT"), "{compiled:?}");
 }
 
 #[tokio::test]

@@ -203,7 +203,10 @@ impl Task {
             match tx.empty_log().await {
                 Ok(emptied) => self.log_holds_erased = !emptied,
                 Err(error) => {
-                    tracing::warn!(error = %error, "the write-ahead log with erased data could not be emptied; trying after the next write")
+                    tracing::warn!(
+                        error = %error,
+                        "the write-ahead log with erased data could not be emptied; trying after the next write"
+                    )
                 }
             }
         }

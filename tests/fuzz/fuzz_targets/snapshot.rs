@@ -35,6 +35,8 @@ struct Pick {
 #[derive(Arbitrary, Debug)]
 struct Input {
     live_only: bool,
+    /// From where on it says that it is whole.
+    after: u8,
     from_hub: bool,
     picks: Vec<Pick>,
     proofs: Vec<Pick>,
@@ -107,7 +109,7 @@ impl World {
             if !proofs.is_empty() {
                 accept::proofs(db, proofs).await?;
             }
-            if input.live_only { accept::live(db, &from, events).await } else { accept::batch(db, &from, events).await }
+            if input.live_only { accept::live(db, &from, events, input.after.into()).await } else { accept::batch(db, &from, events).await }
         });
         if let Err(accept::Error::Storage(error)) = taken {
             panic!("{error}");

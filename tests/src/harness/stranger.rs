@@ -206,10 +206,7 @@ pub struct Session {
 impl Session {
     /// Sends events in one frame.
     pub async fn send(&self, events: Vec<SignedEvent>) {
-        self.frames
-            .send(framed(Frame::Events(EventBatch { events, proofs: Vec::new(), live_only: false })))
-            .await
-            .unwrap();
+        self.frames.send(framed(Frame::Events(EventBatch { events, ..EventBatch::default() }))).await.unwrap();
     }
 
     /// The next frame; an error or nothing when the node has ended the session.

@@ -96,7 +96,7 @@ fn acquaint(world: &mut World) {
         let key = (id.uuid, Audience::Everyone);
         let signed: Vec<_> = own.stream(&key).into_iter().flat_map(|stream| own.entries(stream.id)).collect();
         let signed: Vec<_> = signed.into_iter().map(|(_, entry)| entry.signed.clone()).collect();
-        all.take(0, &mut clock, &signed, false);
+        all.take(0, &mut clock, &signed, None);
     }
     for node in &mut world.nodes {
         node.journal = all.of(node.id.clone());

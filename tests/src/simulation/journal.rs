@@ -159,7 +159,7 @@ impl Journal {
     }
 
     /// Takes in events of one stream whose form is in order.
-    pub fn take(&mut self, now: Micros, clock: &mut Clock, signed: &[SignedEvent], live_only: bool) -> Taken {
+    pub fn take(&mut self, now: Micros, clock: &mut Clock, signed: &[SignedEvent], live_after: Option<u64>) -> Taken {
         let events: Vec<(Rc<Event>, &SignedEvent)> =
             signed.iter().filter_map(|event| Some((Rc::new(Event::parse(event.clone()).ok()?), event))).collect();
         let first = &events[0].0.header;
@@ -175,14 +175,15 @@ impl Journal {
         let nothing = |head| Taken { reached: (key.clone(), head), new: 0, gap: false, forgotten: None, forked: false };
         let Some((first, _)) = new.first() else { return nothing(stream.head) };
         let follows = first.header.seq == stream.head + 1;
-        if !follows && !live_only && self.law != Law::AcceptGap {
+        let joins = follows || live_after.is_some_and(|after| stream.head >= after);
+        if !joins && self.law != Law::AcceptGap {
             return Taken { gap: true, ..nothing(stream.head) };
         }
         if follows && first.header.previous != stream.head_hash {
             return Taken { forked: true, ..nothing(stream.head) };
         }
         let count = new.last().map_or(0, |(last, _)| last.header.seq - stream.head);
-        let has_gaps = live_only && count > new.len() as u64;
+        let has_gaps = live_after.is_some() && count > new.len() as u64;
         let mut before = self.latest_valid(stream.id);
         for (event, signed) in &new {
             let is_back = before.is_some_and(|before| event.header.hlc <= before) && !is_never_held(&event.header.kind);

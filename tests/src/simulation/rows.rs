@@ -1,8 +1,8 @@
 //! The merged rows of a node, and the product's own merge of fields ([`codepop_node::journal::Merge`]) over them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use codepop_node::journal::{Audience, Merge, Stamp, sha256, source};
+use codepop_node::journal::{Audience, Merge, Stamp, sha256, source, sources};
 use uuid::Uuid;
 
 use super::{event::Body, law::Law};
@@ -73,6 +73,25 @@ impl Rows {
     /// The audiences of the rows.
     pub fn audiences(&self) -> impl Iterator<Item = &Audience> {
         self.0.keys().map(|(audience, _)| audience)
+    }
+
+    /// The first row of an audience that another node has otherwise, for people.
+    pub fn difference(&self, other: &Self, audience: &Audience) -> String {
+        let of = |rows: &Self| -> BTreeMap<Id, String> {
+            let rows = rows.0.iter().filter(|((of, _), _)| of == audience);
+            rows.map(|((_, id), row)| (*id, format!("{:?} from {:?}", row.values, sources(&row.clocks)))).collect()
+        };
+        let (ours, theirs) = (of(self), of(other));
+        let ids: BTreeSet<&Id> = ours.keys().chain(theirs.keys()).collect();
+        let values = |shown: Option<&String>| shown.map_or("nothing", String::as_str).to_owned();
+        let differs = |id: &&Id| {
+            let said = |row: Option<&Row>| row.map(|row| row.values.clone());
+            let key = (audience.clone(), **id);
+            said(self.0.get(&key)) != said(other.0.get(&key))
+        };
+        ids.into_iter().find(differs).map_or_else(String::new, |id| {
+            format!("{id:?} is {}, expected {}", values(theirs.get(id)), values(ours.get(id)))
+        })
     }
 
     /// Hash of the rows of an audience. A role that was taken says nothing more.

@@ -355,7 +355,12 @@ impl World {
             session.hold(next.key);
             return true;
         }
-        let frame = Frame::Events(EventBatch { events, proofs: proofs.into_iter().collect(), live_only });
+        let frame = Frame::Events(EventBatch {
+            events,
+            proofs: proofs.into_iter().collect(),
+            live_only,
+            after: if live_only { next.after } else { 0 },
+        });
         let times = if self.rng.chance(self.swarm.doubles) { 2 } else { 1 };
         for _ in 0..times {
             end.queue.push_back(frame.clone());

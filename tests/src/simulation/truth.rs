@@ -173,7 +173,8 @@ fn rows_differ(nodes: &[Node], whole: &Rows) -> Option<String> {
         let holders = nodes.iter().enumerate().filter(|(_, node)| audience.reaches(&node.id));
         for (at, node) in holders {
             if node.journal.rows.digest(audience) != expected {
-                return Some(format!("the rows of node {at} for {audience} differ from what was said"));
+                let what = whole.difference(&node.journal.rows, audience);
+                return Some(format!("the rows of node {at} for {audience} differ from what was said: {what}"));
             }
         }
     }

@@ -102,7 +102,7 @@ impl World {
         let (now, node) = (self.now, &mut self.nodes[at]);
         let known = node.journal.rows.nodes().count();
         node.journal.singles(&batch.proofs);
-        let taken = node.journal.take(now, &mut node.clock, &batch.events, batch.live_only);
+        let taken = node.journal.take(now, &mut node.clock, &batch.events, batch.live_only.then_some(batch.after));
         if node.journal.rows.nodes().count() != known {
             self.changed.insert(at);
         }
