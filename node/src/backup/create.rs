@@ -127,7 +127,7 @@ struct Target {
 /// The file, encrypted or not.
 enum Sink {
     Plain(BufWriter<File>),
-    Sealed(Seal<BufWriter<File>>),
+    Sealed(Box<Seal<BufWriter<File>>>),
 }
 
 impl Write for Sink {
@@ -150,7 +150,7 @@ impl Target {
     fn begin(&self, header: &Header) -> Result<Writer<Sink>, Error> {
         let to = BufWriter::new(fresh_private(&self.unfinished)?);
         let sink = match &self.recipient {
-            Some(recipient) => Sink::Sealed(Seal::begin(to, recipient)?),
+            Some(recipient) => Sink::Sealed(Box::new(Seal::begin(to, recipient)?)),
             None => Sink::Plain(to),
         };
         Writer::begin(sink, header).map_err(file(&self.unfinished))
