@@ -236,7 +236,8 @@ async fn run_one(tx: &mut Tx, job: Job, replies: &mut Vec<Reply>) -> Result<(), 
 }
 
 impl Tx {
-    /// Begins, with the first operation's savepoint. SQLite takes its write lock at once, so that a transaction can't fail half-way for want of it.
+    /// Begins, with the first operation's savepoint. SQLite takes its write lock at once, so that a transaction can't fail
+    /// half-way for want of it.
     async fn begin(&mut self) -> Result<(), Error> {
         let sql = match self.conn {
             Conn::Sqlite(_) => "BEGIN IMMEDIATE; SAVEPOINT operation",

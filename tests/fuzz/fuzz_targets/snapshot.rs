@@ -109,7 +109,10 @@ impl World {
             if !proofs.is_empty() {
                 accept::proofs(db, proofs).await?;
             }
-            if input.live_only { accept::live(db, &from, events, input.after.into()).await } else { accept::batch(db, &from, events).await }
+            match input.live_only {
+                true => accept::live(db, &from, events, input.after.into()).await,
+                false => accept::batch(db, &from, events).await,
+            }
         });
         if let Err(accept::Error::Storage(error)) = taken {
             panic!("{error}");
