@@ -1,7 +1,7 @@
 //! Backups that a store brings to the hub of its region, and that the operator fetches from there. A transfer that broke off
 //! begins anew: the next one is newer anyway.
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use codepop_proto::{
     mesh::{StoreBackupRequest, StoreBackupResponse, mesh_service_client::MeshServiceClient},
@@ -12,7 +12,7 @@ use codepop_shared::{
     identity::{Kind, SpiffeId},
 };
 use futures::{Stream, StreamExt as _, future::BoxFuture};
-use tokio::{io::AsyncReadExt as _, sync::mpsc};
+use tokio::{io::AsyncReadExt as _, sync::mpsc, time::timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 use uuid::Uuid;
@@ -30,6 +30,9 @@ use crate::{
 
 /// Pieces that wait for the connection.
 const WAITING_MAX: usize = 4;
+
+/// How long a hub waits for the next piece: a store that falls silent must not keep the place of another.
+const PIECE_WAIT: Duration = Duration::from_secs(30);
 
 /// Brings backups to the own hub.
 pub struct ToHub {
@@ -110,12 +113,8 @@ pub(super) fn take(
     let (store, now) = (caller.number, db.clock().wall());
     let (answer, answers) = mpsc::channel(1);
     tokio::spawn(async move {
-        let size = match inbound.message().await {
-            Ok(first) => first.map_or(0, |first| first.size),
-            Err(_) => return,
-        };
-        let pieces = inbound.map(|piece| piece.map(|piece| piece.piece).map_err(|status| status.message().to_owned()));
-        let pieces = whole(pieces, size);
+        let Ok(Ok(first)) = timeout(PIECE_WAIT, inbound.message()).await else { return };
+        let pieces = whole(pieces(inbound), first.map_or(0, |first| first.size));
         let kept = vault.take(store, now, Box::pin(pieces)).await;
         if let Err(error) = &kept {
             tracing::warn!(error = %error, store.number = store, "a store's backup was not kept");
@@ -124,6 +123,19 @@ pub(super) fn take(
         drop(answer.send(said.map_err(|error| refused(&error))).await);
     });
     Ok(Box::pin(ReceiverStream::new(answers)))
+}
+
+/// The pieces as they come; an error when the next one does not come in time.
+fn pieces(inbound: Streaming<StoreBackupRequest>) -> impl Stream<Item = Result<Vec<u8>, String>> {
+    futures::stream::unfold(inbound, |mut inbound| async move {
+        let piece = match timeout(PIECE_WAIT, inbound.message()).await {
+            Ok(Ok(None)) => return None,
+            Ok(Ok(Some(piece))) => Ok(piece.piece),
+            Ok(Err(status)) => Err(status.message().to_owned()),
+            Err(_) => Err(format!("nothing came for {} s", PIECE_WAIT.as_secs())),
+        };
+        Some((piece, inbound))
+    })
 }
 
 /// The pieces, and an error at the end when they are not as many bytes as were announced.
