@@ -105,7 +105,9 @@ macro_rules! each_table {
 macro_rules! each_clocked {
     ($table:ident => $statement:expr) => {
         $crate::each_table!($table => $statement;
-            nodes users credentials role_assignments regions hubs stores catalog_drinks user_drinks favorites chain_notices drink_ratings preferences legacy_tokens legacy_holders reported_items reported_totals reported_days machines replacements horizon
+            nodes users credentials role_assignments regions hubs stores catalog_drinks user_drinks
+            favorites chain_notices drink_ratings preferences legacy_tokens legacy_holders reported_items
+            reported_totals reported_days machines replacements horizon
         )
     };
 }
