@@ -51,7 +51,8 @@ impl Carrier for ToHub {
             let hub = self.hub().await?;
             let channel = self.dial.dial(hub).await.ok_or("the hub does not answer")?;
             let brought = timeout(BRING_MAX, bring(channel, &made.path, made.bytes)).await;
-            let brought = brought.unwrap_or_else(|_| Err(format!("it took more than {} h", BRING_MAX.as_secs() / 3_600)));
+            let brought =
+                brought.unwrap_or_else(|_| Err(format!("it took more than {} h", BRING_MAX.as_secs() / 3_600)));
             if brought.is_err() {
                 self.dial.lost(hub);
             }

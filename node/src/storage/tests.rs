@@ -230,3 +230,19 @@ async fn a_postgres_server_that_goes_away_within_a_commit_leaves_it_in_doubt() {
     run("SELECT 1").await.unwrap();
     assert!(node.db.fault().is_none());
 }
+
+/// A server that keeps its connection and does not answer: time is stopped, so that it runs when everything waits for it.
+#[tokio::test]
+async fn a_postgres_server_that_does_not_answer_holds_nobody_up_for_ever() {
+    let node = Node::postgres().await;
+    let run =
+        async |sql: &'static str| node.db.write(move |tx| Box::pin(async move { tx.conn.batch(sql).await })).await;
+    run("CREATE TABLE kept (id INTEGER)").await.unwrap();
+    tokio::time::pause();
+    let late = run("INSERT INTO kept VALUES (1); SELECT pg_sleep(20)").await.unwrap_err();
+    tokio::time::resume();
+    assert!(matches!(late, Error::Unavailable(_)), "{late:?}");
+    assert!(node.db.fault().is_some_and(|why| why.contains("did not answer for 60 s")), "{:?}", node.db.fault());
+    run("INSERT INTO kept VALUES (2)").await.unwrap();
+    assert!(node.db.fault().is_none());
+}

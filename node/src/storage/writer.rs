@@ -1,12 +1,15 @@
 //! The write door: one task, one connection, one transaction at a time. Operations that arrive while a transaction runs
 //! share the next one, each behind a savepoint, and are all answered after its commit: one sync to disk for many.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use diesel::{QueryableByName, sql_query, sql_types::Integer};
 use diesel_async::RunQueryDsl as _;
 use futures::{FutureExt, future::BoxFuture};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::timeout,
+};
 
 use super::{About, Conn, Error, Signals, Tx, open::Connections, threads::writer_thread};
 use crate::{clock::Clock, identity::Author};
@@ -16,6 +19,10 @@ const QUEUE_MAX: usize = 1_024;
 
 /// Operations that share a transaction: enough to spread the cost of a sync, few enough to keep waits short.
 const BATCH_MAX: usize = 64;
+
+/// How long a database server may take for the operations of one transaction, and again for the commit. The longest, taking
+/// in a batch of events, takes a second; one that keeps its connection and never answers must not hold up writes for ever.
+const SERVER_WAIT: Duration = Duration::from_secs(60);
 
 /// Ends one operation and begins the next, in one round trip.
 const NEXT: &str = "RELEASE SAVEPOINT operation; SAVEPOINT operation";
@@ -156,17 +163,10 @@ impl Task {
         let (clock, author) = (Arc::clone(&self.clock), Arc::clone(&self.author));
         let mut tx = Tx { conn, clock, author, signals: Signals::default(), about: About::default() };
         let mut replies = Vec::with_capacity(batch.len());
-        let mut fate = tx.begin().await;
-        for job in batch.drain(..) {
-            if fate.is_ok() && !replies.is_empty() {
-                fate = tx.conn.batch(NEXT).await;
-            }
-            if fate.is_ok() {
-                fate = run_one(&mut tx, job, &mut replies).await;
-            }
-        }
+        let is_remote = matches!(tx.conn, Conn::Postgres(_));
+        let mut fate = in_time(is_remote, run_all(&mut tx, batch, &mut replies), Error::Unavailable).await;
         if fate.is_ok() {
-            fate = tx.commit().await;
+            fate = in_time(is_remote, tx.commit(), Error::InDoubt).await;
         }
         match fate {
             Ok(()) => {
@@ -211,6 +211,32 @@ impl Task {
             }
         }
     }
+}
+
+/// Waits for a server no longer than it may take; what is told then is up to where it was. The own disk is no server: what
+/// takes long there is being done.
+async fn in_time(
+    is_remote: bool,
+    work: impl Future<Output = Result<(), Error>>,
+    told: fn(String) -> Error,
+) -> Result<(), Error> {
+    if !is_remote {
+        return work.await;
+    }
+    let late = || told(format!("the database server did not answer for {} s", SERVER_WAIT.as_secs()));
+    timeout(SERVER_WAIT, work).await.unwrap_or_else(|_| Err(late()))
+}
+
+/// Runs a batch of operations, each behind a savepoint. An error means that the whole transaction is lost.
+async fn run_all(tx: &mut Tx, batch: &mut Vec<Job>, replies: &mut Vec<Reply>) -> Result<(), Error> {
+    tx.begin().await?;
+    for (at, job) in batch.drain(..).enumerate() {
+        if at > 0 {
+            tx.conn.batch(NEXT).await?;
+        }
+        run_one(tx, job, replies).await?;
+    }
+    Ok(())
 }
 
 /// Runs one operation behind the savepoint that is set. An error means that the whole transaction is lost.
