@@ -129,7 +129,8 @@ mod tests {
     fn certified(from: i64, until: i64) -> Certified {
         let time = |days| DateTime::UNIX_EPOCH + TimeDelta::days(days);
         let id = "spiffe://test/hub/C/1/01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
-        Certified { id, event_key: None, replaces: vec![], der: vec![], not_before: time(from), not_after: time(until) }
+        let (not_before, not_after) = (time(from), time(until));
+        Certified { id, event_key: None, replaces: vec![], issuer: None, der: vec![], not_before, not_after }
     }
 
     #[test]
