@@ -1,12 +1,12 @@
-//! Keeps connections in step with the registry: whose certificate is revoked, or whose number is another's, is cut off
-//! and gets no new connection. When it is this node itself, it takes no writes any more.
+//! Keeps connections in step with the registry: whose certificate is revoked, whom a hub certified that is revoked, or whose
+//! number is another's, is cut off and gets no new connection. When it is this node itself, it takes no writes any more.
 
 use std::{
     collections::{BTreeMap, HashMap},
     time::Duration,
 };
 
-use codepop_shared::tls::{Refusal, Trust};
+use codepop_shared::tls::{Refusal, Refused, Trust};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -24,14 +24,20 @@ const READ_AGAIN: Duration = Duration::from_secs(1);
 /// # Errors
 /// The rows can't be read.
 pub async fn refresh(db: &Db, trust: &Trust) -> Result<(), storage::Error> {
-    let mut refused = db.read(|tx| Box::pin(refused(tx))).await?;
-    if let Some(own) = refused.remove(&db.author().id.uuid)
+    let mut refused = db.read_consistent(|tx| Box::pin(refused(tx))).await?;
+    if let Some(own) = refused.holders.remove(&db.author().id.uuid)
         && db.fenced().is_none()
     {
         tracing::error!("{}", own.why);
         db.fence(format!("{} This node takes no writes any more.", own.why));
     }
-    for (holder, refusal) in refused.iter().filter(|(holder, _)| trust.refusal(**holder).is_none()) {
+    let own = trust.credentials();
+    if let Some(hub) = own.certified().issuer.as_ref().map(|issuer| issuer.hub.uuid)
+        && let Some(refusal) = refused.issuers.get(&hub).filter(|_| !trust.is_refused_issuer(hub))
+    {
+        tracing::warn!("this node's own certificate stays good only where it was known before: {}", refusal.why);
+    }
+    for (holder, refusal) in refused.holders.iter().filter(|(holder, _)| trust.refusal(**holder).is_none()) {
         tracing::warn!(peer.id = %holder, why = refusal.why, "refused from now on");
     }
     let cut = trust.refuse(refused);
@@ -58,14 +64,29 @@ pub async fn keep(db: Db, trust: Trust, stop: CancellationToken) {
 }
 
 /// Who is refused, this node itself included, and why.
-async fn refused(tx: &mut Tx) -> Result<HashMap<Uuid, Refusal>, storage::Error> {
+async fn refused(tx: &mut Tx) -> Result<Refused, storage::Error> {
     let revoked = revocations::all(tx).await?;
-    let in_force = revoked.iter().filter(|row| row.is_in_force());
-    let mut refused: HashMap<Uuid, Refusal> = in_force.map(|row| (row.holder(), for_revocation(row))).collect();
+    let in_force: Vec<&Revoked> = revoked.iter().filter(|row| row.is_in_force()).collect();
+    let mut holders: HashMap<Uuid, Refusal> = in_force.iter().map(|row| (row.holder(), for_revocation(row))).collect();
     let numbers = registry::numbers(tx).await?;
-    let trusted = numbers.into_iter().filter(|(holder, _)| !refused.contains_key(holder)).collect();
-    refused.extend(duplicates(trusted));
-    Ok(refused)
+    let trusted = numbers.into_iter().filter(|(holder, _)| !holders.contains_key(holder)).collect();
+    holders.extend(duplicates(trusted));
+    // Whoever is no hub has signed nothing.
+    let issuers = in_force.iter().map(|row| (row.holder(), for_issuer(row))).collect();
+    let spared = registry::spared(tx).await?.into_iter().collect();
+    Ok(Refused { holders, issuers, spared })
+}
+
+/// Why what a revoked hub signed is refused, but for what was announced before.
+fn for_issuer(row: &Revoked) -> Refusal {
+    let (hub, day) = (row.holder(), row.at().wall().format("%Y-%m-%d %H:%M UTC"));
+    let why = format!(
+        "The hub {hub} signed this certificate and was revoked by an operator at {day}; reason: {}. The store is to be \
+         certified by another hub of its region, or with pki issue.",
+        row.reason()
+    );
+    // Over no connection, however short, may such a certificate be made known.
+    Refusal { why, is_told: false }
 }
 
 fn for_revocation(row: &Revoked) -> Refusal {

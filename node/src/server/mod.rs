@@ -61,6 +61,7 @@ use crate::{
     generator::{self, GeneratorRpc},
     inventory::{self, InventoryRpc},
     maintenance::MaintenanceRpc,
+    mesh::region::Region,
     notifications::{Feed, NotificationsRpc},
     orders::{self, Orders, OrdersRpc},
     payments::{Payments, PaymentsRpc, revenue::RevenueRpc},
@@ -123,6 +124,8 @@ pub struct Parts {
     pub backups: Standing,
     /// Where a hub keeps backups of stores.
     pub vault: Vault,
+    /// What a hub signs certificates of its region's stores with.
+    pub region: Region,
     /// When the node was set up.
     pub created_at: DateTime<Utc>,
     /// Its name for people.
@@ -165,7 +168,7 @@ pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) ->
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?)
         .add_service(
-            MeshServiceServer::new(MeshRpc::new(dialler, parts.vault.clone()))
+            MeshServiceServer::new(MeshRpc::new(dialler, parts.vault.clone(), parts.region.clone()))
                 .max_decoding_message_size(MESSAGE_MAX)
                 .max_encoding_message_size(MESSAGE_MAX),
         )
@@ -173,10 +176,13 @@ pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) ->
             app.clone(),
             links,
             trust_of_node,
-            parts.created_at,
-            parts.display_name,
-            parts.backups,
-            parts.vault
+            nodes::Own {
+                created_at: parts.created_at,
+                display_name: parts.display_name,
+                backups: parts.backups,
+                vault: parts.vault,
+                region: parts.region,
+            }
         ))))
         .add_service(limited!(OperatorServiceServer::new(operator::OperatorRpc::new(app.clone(), accounts.clone()))))
         .add_service(limited!(AuditServiceServer::new(audit::AuditRpc::new(app.clone()))))

@@ -300,6 +300,9 @@ mod tests {
         let good = ask(Kind::Hub, &key).unwrap();
         assert!(good.asks_for_region_with(&key) && !good.asks_for_region_with(&other));
         assert!(ask(Kind::Store, &key).is_err(), "stores sign for nobody");
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join(crate::request::REGION_KEY_FILE), keys.tls_pem()).unwrap();
+        assert!(ask(Kind::Hub, &RegionKey::load_or_generate(dir.path()).unwrap()).is_err(), "its own TLS key");
         let another = ask(Kind::Hub, &other).unwrap();
         let stranger = request(Kind::Hub, "C").asking_for_region(&KeyMaterial::generate(true).unwrap(), &key);
         assert!(stranger.is_err(), "another event key");

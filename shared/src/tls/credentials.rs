@@ -44,13 +44,18 @@ impl TlsFiles {
     /// # Errors
     /// One can't be read or is of the wrong kind, or they don't belong together; the message names the file.
     pub fn load(&self) -> Result<Credentials, Error> {
-        let ca = read(&self.ca)?;
-        let ca = CaCertificate::from_pem(&ca).map_err(|e| content(&self.ca, e))?;
-        let certificate = certificates(&read(&self.certificate)?)
-            .map_err(|_| content(&self.certificate, "no PEM certificate in the file"))?;
+        self.load_with(&self.certificate_now()?)
+    }
+
+    /// As [`TlsFiles::load`], with another certificate than that in the file; as in [`Certified::der`].
+    ///
+    /// # Errors
+    /// As [`TlsFiles::load`].
+    pub fn load_with(&self, certificate: &[u8]) -> Result<Credentials, Error> {
+        let ca = CaCertificate::from_pem(&read(&self.ca)?).map_err(|e| content(&self.ca, e))?;
         let key = PrivateKeyDer::from_pem_slice(&read(&self.key)?)
             .map_err(|_| content(&self.key, "no PEM private key in the file"))?;
-        Credentials::new(ca, &certificate, key).map_err(|e| content(&self.certificate, e))
+        Credentials::new(ca, certificate, key).map_err(|e| content(&self.certificate, e))
     }
 
     /// The bytes of the own certificate as they are in the file now, as in [`Certified::der`].
