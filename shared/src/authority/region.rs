@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound as _, Utc};
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DnType, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PublicKeyData as _, SanType, SerialNumber, SubjectPublicKeyInfo,
@@ -155,7 +155,8 @@ impl RegionSigner {
     /// It is not a store's of the region, or the new one would not end later than the present one.
     pub fn renew(&self, held: &Certified, now: DateTime<Utc>) -> Result<Certified, Error> {
         let from = now - BACKDATED;
-        let until = (now + held.life().min(RENEWED_VALID)).min(self.authority.not_after);
+        // To the second, as certificates have it.
+        let until = (now + held.life().min(RENEWED_VALID)).trunc_subsecs(0).min(self.authority.not_after);
         if self.authority.not_after <= now {
             return Err(Error::Renewal(
                 "the region's authority has ended; the hub is to be certified anew (pki issue)",
