@@ -114,9 +114,10 @@ mod tests {
     use bytes::Bytes;
     use chrono::Utc;
     use codepop_shared::{
-        authority::{Authority, CERTIFICATE_VALID, Order},
+        authority::{Authority, CERTIFICATE_VALID, Order, RegionSigner},
         identity::{SpiffeId, key_id},
-        request::KeyMaterial,
+        request::{KeyMaterial, RegionKey},
+        tls::Credentials,
     };
     use ed25519_dalek::{Signer as _, SigningKey, pkcs8::DecodePrivateKey as _};
     use sha2::{Digest as _, Sha256};
@@ -225,5 +226,48 @@ mod tests {
             let told = told(announced.into_iter().collect(), vec![revocation]);
             assert_eq!(proven(&told, ca), [], "{what}");
         }
+    }
+
+    /// A hub's certificate for a store of the region, whose own is used up.
+    fn by_hub(authority: &Authority, hub: &RegionSigner, store: &Speaker) -> Certified {
+        let ended = Utc::now() + CERTIFICATE_VALID * 4 / 5;
+        let renewed = hub.renew(&store.certified, ended).unwrap();
+        Certified::verify(&renewed.der, authority.certificate()).unwrap()
+    }
+
+    #[test]
+    fn of_what_a_revoked_hub_signed_only_others_say_what_stays_good() {
+        let ours = Authority::create("test", Utc::now()).unwrap();
+        let [operator, store, other] =
+            ["operator/-/0", "store/C/1000", "store/C/1001"].map(|place| Speaker::new(&ours, place));
+        let (key, now) = (RegionKey::generate().unwrap(), Utc::now());
+        let hub: SpiffeId = format!("spiffe://test/hub/C/1/{}", Uuid::now_v7()).parse().unwrap();
+        let pem = ours.issue_region(&hub, &key.csr(hub.uuid).unwrap(), now, now + 2 * CERTIFICATE_VALID).unwrap();
+        let hub = RegionSigner::from_pem(&pem, &key.pem(), ours.certificate()).unwrap();
+        let [known, minted] = [&store, &other].map(|store| by_hub(&ours, &hub, store));
+        let trust = {
+            let keys = KeyMaterial::generate(false).unwrap();
+            let id: SpiffeId = format!("spiffe://test/gateway/-/0/{}", Uuid::now_v7()).parse().unwrap();
+            let csr = keys.csr(id.uuid).unwrap();
+            let order =
+                Order { event_key: None, csr: &csr, name: "g", dns: &[], ips: &[], now, valid: CERTIFICATE_VALID, id };
+            let pem = ours.issue(order).unwrap();
+            Trust::new(Credentials::from_pem(ours.pem(), &pem, &keys.tls_pem()).unwrap())
+        };
+        let spared = |certified: &Certified| ListRevocationsResponse {
+            spared: vec![certified.fingerprint().to_vec(), vec![7; 31]],
+            ..told(vec![operator.announced()], vec![operator.revokes(hub.hub().uuid)])
+        };
+        let (mut revoked, node) = (Revoked::default(), Uuid::now_v7());
+        assert_eq!(trust.refusal_of(&known), None);
+        // Whoever hangs on the hub vouches for nobody, least of all for itself.
+        revoked.learn((node, Some(hub.hub().uuid)), &spared(&minted), &trust);
+        assert!(trust.refusal_of(&known).is_some() && trust.refusal_of(&minted).is_some());
+        revoked.learn((node, None), &spared(&known), &trust);
+        assert!(trust.refusal_of(&known).is_none() && trust.refusal_of(&minted).is_some());
+        assert!(trust.refusal_of(&store.certified).is_none(), "certified by the chain's authority");
+        // What was once spared stays so.
+        revoked.learn((node, Some(Uuid::now_v7())), &told(vec![], vec![]), &trust);
+        assert!(trust.refusal_of(&known).is_none());
     }
 }

@@ -192,3 +192,54 @@ fn check(own: &Certified, fresh: &[u8], trust: &Trust) -> Result<Certified, Stri
         Ok(fresh)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use codepop_shared::tls::{Refusal, Refused};
+
+    use super::*;
+    use crate::testing;
+
+    #[test]
+    fn it_is_time_when_half_of_a_short_life_or_90_days_are_left() {
+        let store = testing::author(testing::name(1_000, "C")).certificate;
+        let made_for = |days: i64| {
+            let not_after = store.not_before + TimeDelta::hours(1) + TimeDelta::days(days);
+            Certified { not_after, ..(*store).clone() }
+        };
+        for (days, left, due) in
+            [(730, 91, false), (730, 89, true), (180, 91, false), (180, 89, true), (10, 6, false), (10, 4, true)]
+        {
+            let own = made_for(days);
+            assert_eq!(is_due(&own, own.not_after - TimeDelta::days(left)), due, "{left} of {days} days left");
+        }
+    }
+
+    #[test]
+    fn waits_grow_and_leave_time_for_more() {
+        let days = |days: u64| Duration::from_secs(days * 24 * 60 * 60);
+        let waits: Vec<_> = (0..9).map(|failures| wait(failures, days(90), 1.0)).collect();
+        assert!(waits.is_sorted() && waits[0] == FIRST_WAIT && waits[8] == LONGEST_WAIT, "{waits:?}");
+        assert_eq!(wait(8, days(90), 0.0), LONGEST_WAIT / 2);
+        assert_eq!(wait(8, Duration::from_secs(20), 1.0), Duration::from_secs(2), "a tenth of what is left");
+        assert_eq!(wait(u32::MAX, Duration::ZERO, 0.0), SHORTEST_WAIT);
+    }
+
+    #[test]
+    fn only_the_own_certificate_with_a_later_end_is_taken_from_a_hub() {
+        let (store, other) = (testing::author(testing::name(1_000, "C")), testing::author(testing::name(1_001, "C")));
+        let (hub, own) = (testing::region(&testing::name(1, "C")), Arc::clone(&store.certificate));
+        let trust = testing::trust();
+        let fresh = testing::renewed(&store, &hub);
+        assert_eq!(check(&own, &fresh.der, &trust).as_ref(), Ok(&fresh));
+        assert!(check(&own, &testing::renewed(&other, &hub).der, &trust).is_err(), "another's");
+        let rekeyed = testing::author(store.id.clone());
+        assert!(check(&own, &testing::renewed(&rekeyed, &hub).der, &trust).is_err(), "another event key");
+        assert!(check(&fresh, &fresh.der, &trust).is_err(), "ends no later");
+        assert!(check(&own, &fresh.certificates()[0], &trust).is_err(), "without what proves it");
+        assert!(check(&own, b"", &trust).is_err());
+        let refusal = Refusal { why: "revoked".to_owned(), is_told: false };
+        trust.refuse(Refused { issuers: [(hub.hub().uuid, refusal)].into(), ..Refused::default() });
+        assert_eq!(check(&own, &fresh.der, &trust), Err("revoked".to_owned()), "of a hub that is revoked");
+    }
+}

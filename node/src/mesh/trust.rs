@@ -119,7 +119,88 @@ fn duplicates(numbers: Vec<(Uuid, u32)>) -> HashMap<Uuid, Refusal> {
 
 #[cfg(test)]
 mod tests {
+    use codepop_proto::mesh::{CertificateRevoked, NodeAnnounced};
+    use codepop_shared::identity::Certified;
+
     use super::*;
+    use crate::{
+        clock::Hlc,
+        journal::{Replicated as _, Stamp},
+        on_both,
+        testing::{self, Node},
+    };
+
+    fn announced(certificate: &Certified) -> NodeAnnounced {
+        NodeAnnounced {
+            certificate: certificate.der.clone(),
+            display_name: "store".to_owned(),
+            version: "1".to_owned(),
+            ..NodeAnnounced::default()
+        }
+    }
+
+    /// Merges an announcement, as if it had been signed at a time.
+    async fn announce(node: &Node, certificate: &Certified, hlc: u64) {
+        let stamp = Stamp { hlc: Hlc(hlc), origin: certificate.id.uuid, stream: hlc.cast_signed(), seq: 1 };
+        let announced = announced(certificate);
+        let merged = node.db.write(move |tx| Box::pin(async move { announced.apply(tx, &stamp).await.map(|_| ()) }));
+        merged.await.unwrap();
+    }
+
+    async fn revoke(node: &Node, holder: Uuid, hlc: u64) {
+        let stamp = Stamp { hlc: Hlc(hlc), origin: Uuid::from_u128(9), stream: hlc.cast_signed(), seq: 1 };
+        let revoked = CertificateRevoked { uuid: holder.as_bytes().to_vec(), ..CertificateRevoked::default() };
+        let merged = node.db.write(move |tx| Box::pin(async move { revoked.apply(tx, &stamp).await.map(|_| ()) }));
+        merged.await.unwrap();
+    }
+
+    on_both!(what_a_hub_signed_counts_if_it_was_announced_before_the_hub_was_revoked, async |node: Node| {
+        let (hub, other) = (testing::region(&testing::name(1, "C")), testing::region(&testing::name(2, "C")));
+        let of = |number, hub| testing::renewed(&testing::author(testing::name(number, "C")), hub);
+        let [before, after, by_other] = [of(1_001, &hub), of(1_002, &hub), of(1_003, &other)];
+        let direct = testing::author(testing::name(1_004, "C")).certificate;
+        announce(&node, &before, 10).await;
+        announce(&node, &by_other, 30).await;
+        announce(&node, &direct, 31).await;
+        revoke(&node, hub.hub().uuid, 20).await;
+        announce(&node, &after, 32).await;
+        let look = async || {
+            let read = node.db.read(|tx| {
+                Box::pin(async move { Ok::<_, storage::Error>((refused(tx).await?, registry::current(tx).await?)) })
+            });
+            let (refused, current) = read.await.unwrap();
+            let all = [&before, &after, &by_other, &*direct];
+            let is_known = |one: &Certified| current.iter().any(|known| known.id() == &one.id);
+            (all.map(|one| refused.refusal_of(one).is_some()), all.map(|one| is_known(one)))
+        };
+        assert_eq!(look().await, ([false, true, false, false], [true, false, true, true]));
+        // Another one for the same store is not spared with it, nor is its holder refused for it.
+        let minted = of(1_001, &hub);
+        let refused = node.db.read(|tx| Box::pin(refused(tx))).await.map_err(|error: storage::Error| error).unwrap();
+        assert!(refused.refusal_of(&minted).is_some() && !refused.holders.contains_key(&before.id.uuid));
+        // The word that comes later and was said earlier counts from when it was said.
+        revoke(&node, hub.hub().uuid, 5).await;
+        assert_eq!(look().await, ([true, true, false, false], [false, false, true, true]));
+        // Certified anew, all is well again.
+        let renewed = Certified { issuer: None, ..(*testing::author(before.id.clone()).certificate).clone() };
+        announce(&node, &renewed, 40).await;
+        assert_eq!(look().await.1, [true, false, true, true]);
+    });
+
+    on_both!(what_a_revoked_hub_signed_is_not_announced_again, async |node: Node| {
+        let hub = testing::region(&testing::name(1, "C"));
+        let own = testing::renewed(node.db.author(), &hub);
+        let say = async |version: &str| {
+            let announced = NodeAnnounced { version: version.to_owned(), ..announced(&own) };
+            node.db.write(move |tx| Box::pin(registry::announce_self(tx, announced))).await.unwrap()
+        };
+        assert!(say("1").await && !say("1").await && say("2").await);
+        let long_after = node.app.clock().tick().0;
+        revoke(&node, hub.hub().uuid, long_after).await;
+        assert!(!say("3").await);
+        let spared = node.db.read(|tx| Box::pin(registry::spared(tx))).await.map_err(|error: storage::Error| error);
+        assert_eq!(spared.unwrap(), [own.fingerprint()].into());
+    });
 
     #[test]
     fn the_node_that_was_made_first_keeps_its_number() {
