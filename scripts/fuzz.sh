@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Feeds the doors of node and gateway with made-up input and looks for panics and broken promises (tests/fuzz). Each target
-# begins with what it learnt before, kept under target/fuzz/. A finding is printed with the command that repeats it.
+# begins with what it learnt before, kept under target/fuzz/. Of a finding the file is named; given to the program that found
+# it (target/fuzz/build/*/release/TARGET FILE), it repeats it.
 #
 #   fuzz.sh [--seconds N] [--jobs N] [TARGET…]   each target for so long (600), so many at a time (as many as cores)
 #
@@ -21,7 +22,7 @@ while (($#)); do
             if [[ $1 == --seconds ]]; then seconds=$2; else jobs=$2; fi
             shift
             ;;
-        -h | --help) sed -n '2,7s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
+        -h | --help) sed -n '2,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
         events | snapshot | frames | json | token) targets+=("$1") ;;
         *) stop_for "\"$1\" is no target: events, snapshot, frames, json or token" ;;
     esac
@@ -48,18 +49,21 @@ cargo +nightly fuzz build "${options[@]}" >"$work/logs/build" 2>&1 || {
     stop_for "the targets do not build"
 }
 
+# built PROGRAM: where it is.
+built() { find "$work/build" -path "*/release/$1" -type f | head -n 1; }
+
 if [[ ! -d $work/corpus ]]; then
     echo "taking seeds from a chain with test data"
     rm -rf "$work/chain"
     cargo run --quiet -p codepop-node -- seed --profile demo --days 3 --dir "$work/chain" >"$work/logs/seed"
-    "$(find "$work/build" -path '*/release/seeds' -type f | head -n 1)" "$work/chain" "$work/corpus"
+    "$(built seeds)" "$work/chain" "$work/corpus"
 fi
 
-# fuzz TARGET: runs one; its log says what it did.
+# fuzz TARGET: runs one; its log says what it did. Not by cargo, which would build anew what somebody edits meanwhile.
 fuzz() {
     mkdir -p "$work/corpus/$1" "$work/artifacts/$1"
-    cargo +nightly fuzz run "${options[@]}" "$1" "$work/corpus/$1" -- -max_total_time="$seconds" -timeout=20 \
-        -rss_limit_mb=2048 -artifact_prefix="$work/artifacts/$1/" -print_final_stats=1 >"$work/logs/$1" 2>&1
+    "$(built "$1")" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -artifact_prefix="$work/artifacts/$1/" \
+        -print_final_stats=1 "$work/corpus/$1" >"$work/logs/$1" 2>&1
 }
 
 status=0

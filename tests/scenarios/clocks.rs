@@ -7,6 +7,8 @@ use codepop_tests::{
     chaos::held_by_all,
     harness::{Builder, Mesh, check, eventually},
 };
+use reqwest::Method;
+use serde_json::json;
 use tonic::{Request, Status};
 
 /// Time for what waited for a clock to be applied: it is tried every 5 s.
@@ -28,7 +30,12 @@ fn library() -> PathBuf {
 
 /// A mesh whose nodes have clocks of their own.
 async fn with_clocks(stores: usize) -> Mesh {
-    let mut mesh = Builder::with(stores).make().await;
+    with_clocks_and(Builder::with(stores)).await
+}
+
+async fn with_clocks_and(builder: Builder) -> Mesh {
+    let mut mesh = builder.make().await;
+    let stores = mesh.nodes.len() - 1;
     let library = library();
     for node in 0..=stores {
         set_clock(&mesh, node, 0);
@@ -150,4 +157,88 @@ async fn a_clock_that_is_an_hour_behind_breaks_no_promise() {
     mesh.log_in(1, "meanwhile").await.unwrap();
     held_by_all(&mut mesh, &[]).await;
     assert_eq!(mesh.nodes[1].rows(OUT_OF_ORDER).await, Vec::<String>::new(), "times within a stream only rise");
+}
+
+/// Half a year and some days, in seconds.
+const LONG: i64 = 200 * 24 * 60 * 60;
+
+/// What is left of removed favourites.
+const REMOVED: &str = "SELECT drink_id AS word FROM favorites WHERE NOT present";
+
+/// A store that was away for longer than removed things are remembered does not bring them back: neither to others nor to
+/// itself; and what it wrote meanwhile arrives.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_removed_while_a_store_was_away_for_half_a_year_stays_removed() {
+    let builder = Builder::with(3).setting("NODE_JOURNAL_KEEP_SECS", "1").setting("NODE_DIGEST_SECS", "1");
+    let mut mesh = with_clocks_and(builder).await;
+    let gateway = mesh.gateway(&[1]).await;
+    let ada = mesh.sign_up(1, "ada").await;
+    let favorites = format!("/backend/users/{}/favorites/", ada.user_id);
+    let mut drinks = Vec::new();
+    for name in ["Kept", "Removed"] {
+        let body = json!({"Name": name, "SyrupsUsed": [], "SodaUsed": ["Sprite"], "AddIns": [], "Price": 3,
+            "User_Created": true});
+        let made = gateway.post("/backend/drinks/", Some(&ada.token), body).await.expect(201);
+        let drink = made["DrinkID"].as_i64().unwrap();
+        gateway.post(&favorites, Some(&ada.token), json!({"drink_id": drink})).await.expect(201);
+        drinks.push(drink);
+    }
+    mesh.settled().await;
+    mesh.stop(3).await;
+    let path = format!("{favorites}{}/", drinks[1]);
+    gateway.ask(Method::DELETE, &path, Some(&ada.token), None).await.expect(204);
+    // The last event of a stream is always kept, for what follows it.
+    mesh.sign_up(1, "meanwhile").await;
+    mesh.settled().await;
+
+    for node in 0..=3 {
+        set_clock(&mesh, node, LONG);
+    }
+    for node in 0..=2 {
+        mesh.stop(node).await;
+        assert_eq!(mesh.nodes[node].rows(REMOVED).await, [drinks[1].to_string()], "it is remembered at node {node}");
+    }
+    for node in 0..=2 {
+        mesh.start(node).await;
+    }
+    eventually(APPLIED, "the removal is forgotten and its event is gone", async || {
+        for node in 0..=2 {
+            let rows = mesh.nodes[node].rows(REMOVED).await;
+            check(rows.is_empty(), || format!("node {node}: {rows:?}"))?;
+            let kinds = mesh.nodes[node]
+                .rows("SELECT kind AS word FROM events WHERE kind = 'codepop.catalog.v1.FavoriteRemoved'")
+                .await;
+            check(kinds.is_empty(), || format!("node {node}: {kinds:?}"))?;
+        }
+        Ok(())
+    })
+    .await;
+
+    // The store comes back, alone at first, and somebody signs up there.
+    for other in 0..=2 {
+        mesh.cut(3, other);
+    }
+    mesh.start(3).await;
+    mesh.sign_up(3, "grace").await;
+    let there = "SELECT name AS word FROM favorites WHERE present ORDER BY name";
+    assert_eq!(mesh.nodes[3].rows(there).await, ["Kept", "Removed"], "it has not heard of the removal");
+    for other in 0..=2 {
+        mesh.join(3, other);
+    }
+    eventually(APPLIED * 3, "it gave up what others have forgotten", async || {
+        let names = mesh.nodes[3].rows(there).await;
+        check(names == ["Kept"], || format!("{names:?}"))?;
+        mesh.differences().await
+    })
+    .await;
+    mesh.log_in(1, "grace").await.unwrap();
+    for node in 0..=3 {
+        let left = mesh.nodes[node].rows("SELECT name AS word FROM favorites").await;
+        assert_eq!(left, ["Kept"], "node {node}");
+    }
+    eventually(APPLIED, "its state is confirmed by a second node", async || {
+        let verifying = mesh.health(3).await.verifying;
+        check(verifying.is_empty(), || format!("{verifying:?}"))
+    })
+    .await;
 }

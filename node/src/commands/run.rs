@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use anyhow::{Context as _, Result, anyhow};
 use codepop_proto::mesh::NodeAnnounced;
 use codepop_shared::{
+    identity::Kind,
     request::PKI_FOLDER,
     telemetry::{init_logs, install_recorder, log_filter, serve_metrics},
     tls::{Incoming, Limits, Security, TlsFiles, Trust, keep_renewed, listen_with, server_config},
@@ -37,6 +38,7 @@ use crate::{
         apply::{self, CLOCK_AHEAD},
         carry,
         find::Finder,
+        horizon,
         peer::{Away, Dialler},
         repair::Repairer,
         replaced, retry,
@@ -64,6 +66,9 @@ const FORGET_EXPIRED_EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// How often customers' drinks that are old are looked for.
 const REMOVE_OLD_DRINKS_EVERY: Duration = Duration::from_secs(60 * 60);
+
+/// How often a hub looks whether removed things are to be forgotten.
+const MOVE_HORIZON_EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// How long a started node holds its own writes for a peer's confirmation that its database is up to date. A link comes
 /// up in well under a second; with all peers away the store must sell.
@@ -180,6 +185,9 @@ fn tidy_up(app: &App, stop: &CancellationToken) {
     tokio::spawn(forget_deleted(app.db.clone(), stop.clone()));
     tokio::spawn(forget_expired(app.db.clone(), stop.clone()));
     tokio::spawn(remove_old_drinks(app.clone(), stop.clone()));
+    if app.author().id.kind == Kind::Hub {
+        tokio::spawn(move_horizon(app.db.clone(), stop.clone()));
+    }
 }
 
 /// Takes backups from now on, if that is wished; where it is told how they stand.
@@ -394,6 +402,18 @@ async fn remove_old_drinks(app: App, stop: CancellationToken) {
                     break;
                 }
             }
+        }
+    }
+}
+
+/// Has the chain forget what was removed long ago.
+async fn move_horizon(db: Db, stop: CancellationToken) {
+    let mut every = tokio::time::interval(MOVE_HORIZON_EVERY);
+    while stop.run_until_cancelled(every.tick()).await.is_some() {
+        match db.write(|tx| Box::pin(horizon::advance(tx))).await {
+            Ok(true) => tracing::info!(days = horizon::REMEMBERED.num_days(), "what was removed before is forgotten"),
+            Ok(false) => {}
+            Err(error) => tracing::warn!(error = %error, "the horizon could not be moved; trying again"),
         }
     }
 }

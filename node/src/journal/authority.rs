@@ -28,6 +28,8 @@ pub enum Scope {
     ChainNotice,
     /// That somebody's certificate is not good any more.
     Certificate,
+    /// Until when removed things are forgotten.
+    Horizon,
     /// A role at a store.
     StoreRole(Uuid),
     /// A role in a region.
@@ -51,6 +53,7 @@ impl Scope {
     /// | the catalogue | no | yes | yes |
     /// | a notice for the chain | no | yes | yes |
     /// | that a certificate is revoked | no | no | yes |
+    /// | until when removed things are forgotten | no | yes | no |
     /// | a role at a store | its own | yes | yes |
     /// | a role in a region | no | yes | yes |
     /// | a role in the chain | no | no | yes |
@@ -70,6 +73,7 @@ impl Scope {
                 Self::Catalogue | Self::ChainNotice | Self::Certificate | Self::RegionRole(_) | Self::ChainRole,
                 Store,
             ) => false,
+            (Self::Horizon, _) => origin.kind == Hub,
             (Self::StoreRole(store), Store) => *store == origin.uuid,
             (Self::Catalogue | Self::ChainNotice | Self::StoreRole(_) | Self::RegionRole(_), Hub) => true,
             (Self::Certificate | Self::ChainRole, Hub) => false,
@@ -128,6 +132,7 @@ mod tests {
             (Scope::Catalogue, [false, true, true]),
             (Scope::ChainNotice, [false, true, true]),
             (Scope::Certificate, [false, false, true]),
+            (Scope::Horizon, [false, true, false]),
             (Scope::StoreRole(own), [true, true, true]),
             (Scope::StoreRole(other), [false, true, true]),
             (Scope::RegionRole("C".into()), [false, true, true]),

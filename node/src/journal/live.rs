@@ -1,6 +1,8 @@
 //! The live events, those that some field of a row still comes from: they make up the state. Here they are listed by
 //! position and hash, so that two nodes can find out which one of them has lost, without sending what both have.
 
+use std::collections::HashMap;
+
 use diesel::{BoolExpressionMethods as _, ExpressionMethods as _, QueryDsl as _, SelectableHelper as _};
 use diesel_async::RunQueryDsl as _;
 use sha2::{Digest as _, Sha256};
@@ -8,11 +10,16 @@ use sha2::{Digest as _, Sha256};
 use super::{
     Hash, State,
     entries::{Bytes3, READ_MAX},
+    streams,
 };
 use crate::{
+    clock::Hlc,
     on,
     storage::{Error, Tx, schema::events},
 };
+
+/// Positions named in one statement.
+const AT_ONCE: usize = 500;
 
 /// A live event by position and hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,6 +155,67 @@ pub async fn count(tx: &mut Tx, stream: i64, seq: i64, live: i32) -> Result<(), 
     on!(tx, conn => diesel::update(events::table.find((stream, seq)))
         .set(events::live.eq(live))
         .cached()
+        .execute(conn)
+        .await)?;
+    Ok(())
+}
+
+/// Has events count as live no more, where they were made before a time. Returns how many did.
+///
+/// # Errors
+/// The database failed.
+pub async fn end(tx: &mut Tx, stream: i64, seqs: Vec<i64>, before: Hlc) -> Result<usize, Error> {
+    let ended = on!(tx, conn => diesel::update(
+            events::table
+                .filter(events::stream.eq(stream))
+                .filter(events::seq.eq_any(&seqs))
+                .filter(events::hlc.lt(before.to_sql()))
+                .filter(events::live.gt(0)),
+        )
+        .set(events::live.eq(0))
+        .execute(conn)
+        .await)?;
+    drop_dead(tx, stream, &seqs).await?;
+    tx.signals.journal |= ended > 0;
+    Ok(ended)
+}
+
+/// Takes from events, by stream and seq, so many fields that came from them. Those that none is left of go, where only
+/// live ones are kept.
+///
+/// # Errors
+/// The database failed.
+pub async fn take(tx: &mut Tx, fields: HashMap<(i64, i64), i32>) -> Result<(), Error> {
+    let mut alike: HashMap<(i64, i32), Vec<i64>> = HashMap::new();
+    for ((stream, seq), fields) in fields {
+        alike.entry((stream, fields)).or_default().push(seq);
+    }
+    for ((stream, fields), seqs) in alike {
+        for seqs in seqs.chunks(AT_ONCE) {
+            on!(tx, conn => diesel::update(
+                    events::table.filter(events::stream.eq(stream)).filter(events::seq.eq_any(seqs)),
+                )
+                .set(events::live.eq(events::live - fields))
+                .execute(conn)
+                .await)?;
+            drop_dead(tx, stream, seqs).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Drops those of some events that lie below the floor of their stream and are not live: compaction, which passed there
+/// before, does not come again until the floor rises.
+async fn drop_dead(tx: &mut Tx, stream: i64, seqs: &[i64]) -> Result<(), Error> {
+    let floor = streams::floor(tx, stream).await?.cast_signed();
+    on!(tx, conn => diesel::delete(
+            events::table
+                .filter(events::stream.eq(stream))
+                .filter(events::seq.eq_any(seqs))
+                .filter(events::seq.lt(floor))
+                .filter(events::live.eq(0))
+                .filter(events::state.eq(State::Applied as i16)),
+        )
         .execute(conn)
         .await)?;
     Ok(())

@@ -48,6 +48,15 @@ pub async fn waiting(tx: &mut Tx) -> Result<Vec<(String, Uuid)>, Error> {
     Ok(rows.into_iter().map(|(audience, bringer)| (audience, bringer.0)).collect())
 }
 
+/// Whether an audience waits for a second node's word.
+///
+/// # Errors
+/// The database failed.
+pub async fn is_waiting(tx: &mut Tx, audience: &Audience) -> Result<bool, Error> {
+    let audience = audience.to_string();
+    Ok(waiting(tx).await?.iter().any(|(waiting, _)| *waiting == audience))
+}
+
 /// An audience was found equal to that of a node that did not bring it.
 ///
 /// # Errors

@@ -171,7 +171,7 @@ mod tests {
             let (refused, current) = read.await.unwrap();
             let all = [&before, &after, &by_other, &*direct];
             let is_known = |one: &Certified| current.iter().any(|known| known.id() == &one.id);
-            (all.map(|one| refused.refusal_of(one).is_some()), all.map(|one| is_known(one)))
+            (all.map(|one| refused.refusal_of(one).is_some()), all.map(is_known))
         };
         assert_eq!(look().await, ([false, true, false, false], [true, false, true, true]));
         // Another one for the same store is not spared with it, nor is its holder refused for it.

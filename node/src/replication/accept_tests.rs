@@ -21,7 +21,7 @@ pub(in crate::replication) struct Origin {
     seq: u64,
     previous: Option<Hash>,
     /// Seconds that its clock is ahead of the node's.
-    ahead: u64,
+    pub(in crate::replication) ahead: i64,
 }
 
 impl Origin {
@@ -41,7 +41,7 @@ impl Origin {
             audience,
             seq: self.seq,
             previous: self.previous,
-            hlc: Hlc(node.app.clock().tick().0 + (self.ahead << 32)),
+            hlc: Hlc(node.app.clock().tick().0.wrapping_add_signed(self.ahead << 32)),
             schema_version: 1,
             kind: &M::full_name(),
             subject,

@@ -12,6 +12,7 @@ use codepop_shared::identity::SpiffeId;
 use futures::{FutureExt as _, future::BoxFuture};
 use sha2::Digest as _;
 
+use super::horizon;
 use crate::{
     accounts, audit, catalog,
     journal::{Audience, Error, Event, Hash, Outcome, Replicated, Scope, Stamp, State},
@@ -41,6 +42,17 @@ const NEVER_HELD: &[&str] = &[
 
 /// Kinds whose rows keep no clocks, or are dropped when their time is over: the events stay live.
 pub const WITHOUT_CLOCKS: &[&str] = &["codepop.accounts.v1.SessionEnded", "codepop.accounts.v1.LegacySessionKept"];
+
+/// Kinds that leave a rest behind, so that what they removed stays removed; it is dropped beyond the horizon.
+pub const REMOVALS: &[&str] = &[
+    "codepop.accounts.v1.SessionEnded",
+    "codepop.catalog.v1.DrinkWithdrawn",
+    "codepop.catalog.v1.UserDrinkDeleted",
+    "codepop.catalog.v1.FavoriteRemoved",
+    "codepop.preferences.v1.PreferenceRemoved",
+    "codepop.notifications.v1.ChainNoticeWithdrawn",
+    "codepop.reports.v1.StockReported",
+];
 
 /// Whether events of this kind are merged whatever the clock of their origin says.
 pub fn is_never_held(kind: &str) -> bool {
@@ -100,6 +112,7 @@ table! {
     maintenance_pb::MachineStateChanged,
     reports_pb::StockReported,
     reports_pb::StoreFiguresReported,
+    mesh::HorizonMoved,
 }
 
 /// The kinds of events that this program knows, in order.
@@ -158,6 +171,7 @@ pub async fn parts(tx: &mut Tx, audience: &Audience) -> Result<Vec<Part>, storag
         "maintenance": maintenance::digest,
         "reports": reports::digest,
         "revocations": revocations::digest,
+        "horizon": horizon::digest,
     ))
 }
 
@@ -218,6 +232,7 @@ pub fn apply<'a>(
 ) -> BoxFuture<'a, Result<Outcome, storage::Error>> {
     async move {
         let outcome = dispatch(tx, origin, event, stamp).await?;
+        let outcome = horizon::settle(tx, event, stamp, outcome).await?;
         let subject = event.header.subject;
         if outcome.state != State::Applied && subject != 0 && accounts::is_deleted(tx, subject).await? {
             return Ok(outcome.without_body());

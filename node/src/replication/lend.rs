@@ -18,7 +18,7 @@ use super::{
     states::{AudienceState, States},
 };
 use crate::{
-    journal::{Audience, entries, live, streams},
+    journal::{Audience, entries, live, snapshots, streams},
     storage::{self, Db, Tx},
 };
 
@@ -55,10 +55,13 @@ pub(super) async fn compare(
 ) -> Result<CompareStateResponse, Failure> {
     let audience = shared(db, asker, audience)?;
     let all = states.fresh().await.map_err(|error| Failure::from(&error))?;
-    Ok(all.iter().find(|state| state.audience == audience).map(told).unwrap_or_default())
+    let state = all.iter().find(|state| state.audience == audience);
+    let verifying = db.read(move |tx| Box::pin(async move { snapshots::is_waiting(tx, &audience).await })).await;
+    let verifying = verifying.map_err(|error: storage::Error| Failure::from(&error))?;
+    Ok(state.map(|state| told(state, verifying)).unwrap_or_default())
 }
 
-fn told(state: &AudienceState) -> CompareStateResponse {
+fn told(state: &AudienceState, verifying: bool) -> CompareStateResponse {
     let stream = |(origin, _, sum): &(Uuid, i64, live::Sum)| LiveStream {
         origin: origin.as_bytes().to_vec(),
         count: sum.count,
@@ -72,6 +75,7 @@ fn told(state: &AudienceState) -> CompareStateResponse {
         }),
         nouns: state.nouns.iter().map(noun).collect(),
         streams: state.streams.iter().map(stream).collect(),
+        verifying,
     }
 }
 

@@ -3,49 +3,32 @@
 //! itself, and each believes signatures alone.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap},
     sync::Arc,
     time::Duration,
 };
 
-use codepop_proto::mesh::{
-    CompareStateRequest, CompareStateResponse, FetchLiveRequest, ListLiveRequest, LiveStream,
-    mesh_service_client::MeshServiceClient,
-};
-use codepop_shared::identity::SpiffeId;
-use tokio::{
-    sync::mpsc,
-    time::{Instant, sleep, timeout},
-};
+use codepop_proto::mesh::{CompareStateResponse, LiveStream};
+use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
-use tonic::{Response, Status, transport::Channel};
 use uuid::Uuid;
 
 use super::{
     accept,
-    lend::FETCH_MAX,
-    restore,
+    borrow::{Failed, Lender},
+    horizon, restore,
     states::{AudienceState, Seen, States},
 };
 use crate::{
     app::Dial,
-    journal::{Audience, Event, Hash, conflicts, live, snapshots},
+    clock::Hlc,
+    journal::{Audience, conflicts, live, snapshots},
     mesh::registry,
     storage::{self, Db},
 };
 
 /// Times that a difference must be seen before it is looked into: rows that are being written differ for a moment.
 const SEEN_MIN: u32 = 2;
-
-/// Pause between two questions to a peer: a repair must not crowd out its other work, and stays below what it answers in a
-/// second.
-const BETWEEN: Duration = Duration::from_millis(100);
-
-/// How long a peer may take for one answer: it may have to compute its state first.
-const ANSWER_MAX: Duration = Duration::from_secs(60);
-
-/// Lists of live events that are read of one stream at the most: five million events.
-const LISTS_MAX: usize = 1_000;
 
 /// Pause after a vain repair; it doubles with each.
 const VAIN_PAUSE: Duration = Duration::from_secs(30);
@@ -61,28 +44,6 @@ const VERIFY_EVERY: Duration = Duration::from_secs(5);
 
 /// Peers and audiences whose differences are remembered at the most.
 const SUSPECTS_MAX: usize = 1_000;
-
-/// Why a repair was broken off; it is tried again.
-#[derive(Debug, thiserror::Error)]
-enum Failed {
-    #[error("the peer is away")]
-    Away,
-    #[error("the peer answered {:?}: {}", .0.code(), .0.message())]
-    Refused(#[from] Status),
-    #[error("the peer sent what was refused: {0}")]
-    Fault(String),
-    #[error(transparent)]
-    Storage(#[from] storage::Error),
-}
-
-impl From<accept::Error> for Failed {
-    fn from(error: accept::Error) -> Self {
-        match error {
-            accept::Error::Fault(why) => Self::Fault(why),
-            accept::Error::Storage(error) => Self::Storage(error),
-        }
-    }
-}
 
 /// What a repair came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,6 +63,8 @@ struct Report {
     nouns: Vec<String>,
     /// Events that were put back.
     restored: usize,
+    /// Events from beyond the horizon that others have forgotten.
+    given_up: usize,
     /// Events that were merged again.
     merged: usize,
     /// Rows that no event speaks of and that were dropped.
@@ -128,8 +91,6 @@ pub struct Repairer {
     suspects: HashMap<(Uuid, Audience), Suspect>,
     looked: HashMap<Audience, Instant>,
 }
-
-type Client = MeshServiceClient<Channel>;
 
 impl Repairer {
     /// Repairs a database by what peers have.
@@ -240,9 +201,8 @@ impl Repairer {
 
     /// Asks the peer, and puts back what this node lost.
     async fn repair(&self, peer: Uuid, audience: &Audience) -> Result<Outcome, Failed> {
-        let (mut client, id) = self.client(peer).await?;
-        let request = CompareStateRequest { audience: audience.to_string() };
-        let theirs = self.answered(peer, client.compare_state(request)).await?;
+        let mut lender = Lender::reach(&self.db, &self.dial, peer, audience).await?;
+        let theirs = lender.compare().await?;
         let all = self.states.fresh().await?;
         let Some(ours) = all.iter().find(|state| state.audience == *audience) else { return Ok(Outcome::Passing) };
         let said = theirs.state.clone().unwrap_or_default();
@@ -251,18 +211,22 @@ impl Repairer {
         }
         metrics::counter!("codepop_digest_differences_total").increment(1);
         let nouns = differing(ours, &theirs);
-        tracing::warn!(peer = %id, audience = %audience, nouns = ?nouns, "the state differs from a peer's after the same events");
+        tracing::warn!(peer = %lender.peer(), audience = %audience, nouns = ?nouns, "the state differs from a peer's after the same events");
         let mut report = Report { nouns, ..Report::default() };
+        let horizon = self.db.read(|tx| Box::pin(horizon::current(tx))).await?;
+        // What is beyond the horizon may have been removed, and forgotten, before the peer came back.
+        let oldest = if theirs.verifying { horizon } else { Hlc::default() };
         for (origin, stream) in streams_apart(ours, &theirs) {
-            report.restored += self.restore(&mut client, &id, audience, origin, stream).await?;
+            report.restored += lender.take_back(origin, stream, oldest).await?;
         }
         if self.is_equal(audience, &said.state).await? {
             report.equal = true;
             return Ok(Outcome::Mended(report));
         }
+        report.given_up = self.give_up(&mut lender, ours, &theirs, horizon).await?;
         // Where live events differ and nothing of them was lost here, only those are looked at: the rest is the peer's.
         let apart = apart_either_way(ours, &theirs);
-        let is_live_alike = apart.is_empty();
+        let is_live_alike = apart.is_empty() || report.given_up > 0;
         let of: BTreeSet<i64> = if is_live_alike || report.restored > 0 { all_streams(&all) } else { apart };
         (report.merged, report.damaged) = restore::merge_again(&self.db, of, is_live_alike).await?;
         if is_live_alike && !self.is_equal(audience, &said.state).await? {
@@ -280,95 +244,35 @@ impl Repairer {
         })
     }
 
+    /// Gives up live events from beyond the horizon that the peer has no more, where this node was away for so long that
+    /// it may have missed their removal: nobody remembers that any more.
+    async fn give_up(
+        &self,
+        lender: &mut Lender,
+        ours: &AudienceState,
+        theirs: &CompareStateResponse,
+        horizon: Hlc,
+    ) -> Result<usize, Failed> {
+        let audience = ours.audience.clone();
+        let was_away =
+            self.db.read(move |tx| Box::pin(async move { snapshots::is_waiting(tx, &audience).await })).await?;
+        if !was_away || horizon == Hlc::default() {
+            return Ok(0);
+        }
+        let mut given_up = 0;
+        for (origin, stream) in more_here(ours, theirs) {
+            // Whoever is believed that nothing else is missing from a snapshot is believed here.
+            if accept::may_bring_live_only(lender.peer(), origin) {
+                let surplus = lender.surplus(origin, stream).await?;
+                given_up += restore::give_up(&self.db, stream, surplus, horizon).await?;
+            }
+        }
+        Ok(given_up)
+    }
+
     async fn is_equal(&self, audience: &Audience, state: &[u8]) -> Result<bool, Failed> {
         let all = self.states.now().await?;
         Ok(all.iter().any(|ours| ours.audience == *audience && ours.state == state))
-    }
-
-    async fn client(&self, peer: Uuid) -> Result<(Client, SpiffeId), Failed> {
-        let known = self.db.read(move |tx| Box::pin(registry::find(tx, peer))).await?;
-        let id = known.map(|known| known.id().clone()).ok_or(Failed::Away)?;
-        let channel = self.dial.dial(peer).await.ok_or(Failed::Away)?;
-        Ok((MeshServiceClient::new(channel), id))
-    }
-
-    async fn answered<T>(
-        &self,
-        peer: Uuid,
-        question: impl Future<Output = Result<Response<T>, Status>>,
-    ) -> Result<T, Failed> {
-        match timeout(ANSWER_MAX, question).await {
-            Ok(Ok(answer)) => Ok(answer.into_inner()),
-            Ok(Err(status)) => {
-                self.dial.lost(peer);
-                Err(status.into())
-            }
-            Err(_) => {
-                self.dial.lost(peer);
-                Err(Failed::Away)
-            }
-        }
-    }
-
-    /// Fetches the live events of one stream that are there and not here, or not as they are there.
-    async fn restore(
-        &self,
-        client: &mut Client,
-        peer: &SpiffeId,
-        audience: &Audience,
-        origin: Uuid,
-        stream: Option<i64>,
-    ) -> Result<usize, Failed> {
-        let ours = match stream {
-            Some(stream) => self.listed(stream).await?,
-            None => BTreeMap::new(),
-        };
-        let (mut restored, mut after) = (0, 0);
-        for _ in 0..LISTS_MAX {
-            let request = ListLiveRequest { origin: origin.as_bytes().to_vec(), audience: audience.to_string(), after };
-            let listed = self.answered(peer.uuid, client.list_live(request)).await?;
-            let is_lost = |seq: &u64, hash: &[u8]| ours.get(seq).is_none_or(|ours| ours.as_slice() != hash);
-            let lost = listed.events.iter().filter(|event| is_lost(&event.seq, &event.hash)).map(|event| event.seq);
-            restored += self.fetch(client, peer, audience, origin, lost.collect()).await?;
-            let Some(last) = listed.events.last().filter(|last| listed.more && last.seq > after) else { break };
-            after = last.seq;
-            sleep(BETWEEN).await;
-        }
-        Ok(restored)
-    }
-
-    async fn listed(&self, stream: i64) -> Result<BTreeMap<u64, Hash>, storage::Error> {
-        let listed = self.db.read(move |tx| Box::pin(live::list(tx, stream, 0, usize::MAX))).await?;
-        Ok(listed.into_iter().map(|live| (live.seq, live.hash)).collect())
-    }
-
-    async fn fetch(
-        &self,
-        client: &mut Client,
-        peer: &SpiffeId,
-        audience: &Audience,
-        origin: Uuid,
-        mut seqs: Vec<u64>,
-    ) -> Result<usize, Failed> {
-        let mut restored = 0;
-        while !seqs.is_empty() {
-            let asked: Vec<u64> = seqs.iter().copied().take(FETCH_MAX).collect();
-            let request = FetchLiveRequest {
-                origin: origin.as_bytes().to_vec(),
-                audience: audience.to_string(),
-                seqs: asked.clone(),
-            };
-            let fetched = self.answered(peer.uuid, client.fetch_live(request)).await?;
-            // Those that did not fit are asked for again; those that are gone there are not.
-            let last = fetched.events.last().and_then(|event| Event::parse(event.clone()).ok());
-            let done = last.map(|event| event.header.seq).or(asked.last().copied()).unwrap_or(u64::MAX);
-            let done = done.max(asked.first().copied().unwrap_or(u64::MAX));
-            seqs.retain(|seq| *seq > done);
-            accept::announcements(&self.db, fetched.announcement.into_iter().collect()).await?;
-            restored += restore::restore(&self.db, peer, fetched.events).await?;
-            sleep(BETWEEN).await;
-        }
-        Ok(restored)
     }
 }
 
@@ -385,13 +289,19 @@ fn streams_apart(ours: &AudienceState, theirs: &CompareStateResponse) -> Vec<(Uu
     apart
 }
 
-/// Streams here whose live events differ from those there, on whichever side more are.
-fn apart_either_way(ours: &AudienceState, theirs: &CompareStateResponse) -> BTreeSet<i64> {
+/// Streams here whose live events are not the same there: the origin, and the stream's number here.
+fn more_here(ours: &AudienceState, theirs: &CompareStateResponse) -> Vec<(Uuid, i64)> {
     let is_there = |origin: &Uuid, sum: &live::Sum| {
         let same = |stream: &LiveStream| stream.origin == origin.as_bytes() && stream.hash == sum.hash;
         theirs.streams.iter().any(same)
     };
-    let here = ours.streams.iter().filter(|(origin, _, sum)| !is_there(origin, sum)).map(|(_, stream, _)| *stream);
+    let apart = ours.streams.iter().filter(|(origin, _, sum)| !is_there(origin, sum));
+    apart.map(|(origin, stream, _)| (*origin, *stream)).collect()
+}
+
+/// Streams here whose live events differ from those there, on whichever side more are.
+fn apart_either_way(ours: &AudienceState, theirs: &CompareStateResponse) -> BTreeSet<i64> {
+    let here = more_here(ours, theirs).into_iter().map(|(_, stream)| stream);
     here.chain(streams_apart(ours, theirs).into_iter().filter_map(|(_, stream)| stream)).collect()
 }
 
@@ -424,9 +334,11 @@ fn mended(peer: Uuid, audience: &Audience, report: &Report) -> String {
     };
     format!(
         "{} for {audience} differed from those of node {peer} after the same events: something was lost or damaged here. \
-         {} events were fetched from it, {} merged again, and {} rows dropped that no event speaks of. {remains}",
+         {} events were fetched from it, {} given up that were removed while this node was away, {} merged again, and {} \
+         rows dropped that no event speaks of. {remains}",
         what(report),
         report.restored,
+        report.given_up,
         report.merged,
         report.dropped
     )

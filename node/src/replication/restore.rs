@@ -11,6 +11,7 @@ use super::{
     apply::{apply_guarded, is_never_held},
 };
 use crate::{
+    clock::Hlc,
     journal::{Event, State, Stream, clocked, entries, live, streams},
     mesh::registry,
     storage::{self, Db, Tx},
@@ -166,6 +167,20 @@ pub async fn remake_strays(db: &Db, streams: BTreeSet<i64>) -> Result<Option<usi
         })
     });
     dropped.await.map(Some)
+}
+
+/// Gives up live events of a stream that were made before `horizon`: rows come from them no more. Returns how many there
+/// were; the rows are made anew by [`remake_strays`].
+///
+/// # Errors
+/// The database failed; what was given up before stays so.
+pub async fn give_up(db: &Db, stream: i64, seqs: Vec<u64>, horizon: Hlc) -> Result<usize, storage::Error> {
+    let mut given_up = 0;
+    for seqs in seqs.chunks(STEP) {
+        let seqs: Vec<i64> = seqs.iter().map(|seq| seq.cast_signed()).collect();
+        given_up += db.receive(move |tx| Box::pin(live::end(tx, stream, seqs, horizon))).await?;
+    }
+    Ok(given_up)
 }
 
 /// An event whose signature holds, with its stream's number here and who signed it.

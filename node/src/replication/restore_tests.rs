@@ -265,3 +265,21 @@ on_both!(the_state_depends_on_what_is_live_and_on_rows, async |node: Node| {
         whole.nouns.iter().zip(&damaged.nouns).filter(|(a, b)| a != b).map(|(noun, _)| noun.noun).collect();
     assert_eq!(differing, ["catalog"]);
 });
+
+on_both!(what_others_have_forgotten_is_given_up, async |node: Node| {
+    let (_, _, said) = heard(&node).await;
+    let time = |at: usize| Event::parse(said[at].clone()).unwrap().header.hlc;
+    // The first favourite lies beyond the horizon, the withdrawn drink does not.
+    assert_eq!(give_up(&node.db, 1, vec![2, 5, 99], time(2)).await.unwrap(), 1);
+    assert_eq!(remake_strays(&node.db, BTreeSet::from([1])).await.unwrap(), Some(1));
+    let left = node.db.read(|tx| {
+        Box::pin(async move {
+            let rows: Vec<i64> =
+                on!(tx, conn => favorites::table.select(favorites::drink_id).order(favorites::drink_id).load(conn).await)?;
+            let drinks: i64 = on!(tx, conn => catalog_drinks::table.count().get_result(conn).await)?;
+            Ok::<_, storage::Error>((rows, drinks))
+        })
+    });
+    assert_eq!(left.await.unwrap(), (vec![8], 1));
+    assert_eq!(looked_at(&node).await.findings, [] as [&str; 0]);
+});

@@ -31,7 +31,7 @@ use crate::{
 
 /// How digests are computed: to be raised with every change of what they cover. Nodes that compute them differently do not
 /// compare them.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// Changes that follow each other by less are awaited together.
 const QUIET: Duration = Duration::from_secs(2);

@@ -810,6 +810,17 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::storage::types::*;
+
+    /// Until when removed things are forgotten: one row.
+    horizon (id) {
+        id -> SmallInt,
+        clocks -> Binary,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     streams,
     events,
@@ -858,6 +869,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     revocations,
     snapshots,
     replacements,
+    horizon,
 );
 
 /// Does the same with every table whose rows keep where their fields come from: `each_clocked!(table => statement)`, with
@@ -943,6 +955,48 @@ macro_rules! each_clocked {
         }
         {
             use $crate::storage::schema::replacements as $table;
+            $statement
+        }
+        {
+            use $crate::storage::schema::horizon as $table;
+            $statement
+        }
+    }};
+}
+
+/// Does the same with every table whose rows stay for a time after what they are about was removed:
+/// `each_removable!(table, removed => statement)`, with the table's module and the condition that a row is such a rest.
+#[macro_export]
+macro_rules! each_removable {
+    ($table:ident, $removed:ident => $statement:expr) => {{
+        {
+            use $crate::storage::schema::favorites as $table;
+            let $removed = || $table::present.eq(false);
+            $statement
+        }
+        {
+            use $crate::storage::schema::preferences as $table;
+            let $removed = || $table::present.eq(false);
+            $statement
+        }
+        {
+            use $crate::storage::schema::user_drinks as $table;
+            let $removed = || $table::deleted.eq(true);
+            $statement
+        }
+        {
+            use $crate::storage::schema::catalog_drinks as $table;
+            let $removed = || $table::withdrawn.eq(true);
+            $statement
+        }
+        {
+            use $crate::storage::schema::chain_notices as $table;
+            let $removed = || $table::withdrawn.eq(true);
+            $statement
+        }
+        {
+            use $crate::storage::schema::reported_items as $table;
+            let $removed = || $table::removed.eq(true);
             $statement
         }
     }};

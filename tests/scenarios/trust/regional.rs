@@ -165,6 +165,32 @@ async fn a_hub_renews_stores_of_its_own_region_alone_and_only_when_it_is_time() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_renews_by_hand_is_not_disturbed() {
+    let mut mesh = Builder::with(1).make().await;
+    certify(&mesh, 1, SHORT);
+    for node in 0..=1 {
+        mesh.start(node).await;
+    }
+    mesh.settled().await;
+    let request = mesh.nodes[1].dir.join("request.json");
+    pki(&mesh, &["issue", request.to_str().unwrap(), "--days", "30"]);
+    let by_hand = held(&mesh, 1).certified().der.clone();
+    eventually(SHORT, "the store finds it when it would have asked its hub", async || {
+        let log = mesh.nodes[1].program().log();
+        check(log.contains("is left alone"), || log)
+    })
+    .await;
+    mesh.nodes[1].program().signal("HUP");
+    eventually(SETTLE_TIMEOUT, "it is taken over", async || {
+        let until = mesh.status(1).await.node.unwrap().certificate_expires_at.unwrap().seconds;
+        check(until > Utc::now().timestamp() + 3_600, || format!("until {until}"))
+    })
+    .await;
+    assert_eq!(held(&mesh, 1).certified().der, by_hand);
+    assert!(!mesh.nodes[0].program().log().contains("a store's certificate was renewed"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_revoked_hub_certifies_nobody_any_more_and_whom_it_did_goes_on() {
     let mut mesh = Builder::with(3).make().await;
     // Long enough for the whole of this, as its hub makes them.
