@@ -2,7 +2,7 @@
 //! store and in all; a transfer that broke off leaves nothing, and begins anew.
 
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -36,7 +36,7 @@ pub const PIECE_BYTES: usize = 256 * 1024;
 #[derive(Clone, Debug)]
 pub struct Vault {
     dir: PathBuf,
-    busy: Arc<Mutex<BTreeSet<u32>>>,
+    coming: Arc<Mutex<BTreeMap<u32, u64>>>,
 }
 
 /// A backup that was taken in.
@@ -48,10 +48,10 @@ pub struct Kept {
     pub sha256: [u8; 32],
 }
 
-/// The place of one transfer; free again when it ends, however it ends.
-struct Busy(Arc<Mutex<BTreeSet<u32>>>, u32);
+/// The place and the room of one transfer; free again when it ends, however it ends.
+struct Coming(Arc<Mutex<BTreeMap<u32, u64>>>, u32);
 
-impl Drop for Busy {
+impl Drop for Coming {
     fn drop(&mut self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.1);
     }
@@ -60,32 +60,43 @@ impl Drop for Busy {
 impl Vault {
     /// The vault in a hub's data directory.
     pub fn of(data_dir: &Path) -> Self {
-        Self { dir: data_dir.join(FOLDER), busy: Arc::default() }
+        Self { dir: data_dir.join(FOLDER), coming: Arc::default() }
     }
 
     fn folder(&self, store: u32) -> PathBuf {
         self.dir.join(store.to_string())
     }
 
-    fn begin(&self, store: u32) -> Result<Busy, Error> {
-        let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
-        if busy.len() >= AT_ONCE_MAX || !busy.insert(store) {
+    /// Keeps a place, and room for so many bytes.
+    fn begin(&self, store: u32, size: u64) -> Result<Coming, Error> {
+        let mut coming = self.coming.lock().unwrap_or_else(PoisonError::into_inner);
+        if coming.len() >= AT_ONCE_MAX || coming.contains_key(&store) {
             return Err(Error::refused(
                 "the hub takes other backups now, or another one of this store; try again later",
             ));
         }
-        Ok(Busy(Arc::clone(&self.busy), store))
+        coming.insert(store, size);
+        Ok(Coming(Arc::clone(&self.coming), store))
     }
 
-    /// Takes in the backup of a store.
+    /// Bytes of all transfers under way, as they were announced.
+    fn bytes_coming(&self) -> u64 {
+        self.coming.lock().unwrap_or_else(PoisonError::into_inner).values().sum()
+    }
+
+    /// Takes in the backup of a store, of so many bytes.
     ///
     /// # Errors
     /// It is not encrypted, too large, or broke off; nothing of it is kept then.
-    pub async fn take<S>(&self, store: u32, now: DateTime<Utc>, mut pieces: S) -> Result<Kept, Error>
+    pub async fn take<S>(&self, store: u32, size: u64, now: DateTime<Utc>, mut pieces: S) -> Result<Kept, Error>
     where
         S: Stream<Item = Result<Vec<u8>, String>> + Unpin + Send,
     {
-        let _busy = self.begin(store)?;
+        let no_room = || Error::refused("the hub has no room for a backup of this size");
+        if size > BACKUP_BYTES_MAX {
+            return Err(no_room());
+        }
+        let _coming = self.begin(store, size)?;
         let (dir, all, folder) = (self.dir.clone(), self.folder(store), self.folder(store));
         let held = blocking(move || {
             std::fs::create_dir_all(&folder).map_err(file(&folder))?;
@@ -93,17 +104,21 @@ impl Vault {
             bytes_in(&dir)
         })
         .await?;
+        // What is written meanwhile is counted twice for a moment, never left out.
+        if held + self.bytes_coming() > ALL_BYTES_MAX {
+            return Err(no_room());
+        }
         let path = all.join(format!("{store}-{}.{ENDING}", now.format("%Y%m%dT%H%M%S%3fZ")));
         let unfinished = beside(&path, ".unfinished");
         let _passing = Passing(unfinished.clone());
         let fresh = unfinished.clone();
         let mut to = tokio::fs::File::from_std(blocking(move || fresh_private(&fresh)).await?);
-        let (mut size, mut sum, mut begin) = (0_u64, Sha256::new(), Vec::new());
+        let (mut came, mut sum, mut begin) = (0_u64, Sha256::new(), Vec::new());
         while let Some(piece) = pieces.next().await {
             let piece = piece.map_err(|why| Error::refused(format!("the transfer broke off: {why}")))?;
-            size += piece.len() as u64;
-            if size > BACKUP_BYTES_MAX || held + size > ALL_BYTES_MAX {
-                return Err(Error::refused("the hub has no room for a backup of this size"));
+            came += piece.len() as u64;
+            if came > size {
+                return Err(Error::refused("more came than was announced"));
             }
             if begin.len() < FIRST_LINE.len() {
                 begin.extend(piece.iter().take(FIRST_LINE.len()));
@@ -122,7 +137,7 @@ impl Vault {
             schedule::drop_old(&folder, &format!("{store}-"), KEEP)
         })
         .await?;
-        Ok(Kept { size, sha256: sum.finalize().into() })
+        Ok(Kept { size: came, sha256: sum.finalize().into() })
     }
 
     /// The newest backup of a store.
@@ -165,7 +180,8 @@ mod tests {
 
     async fn bring(vault: &Vault, at: i64, pieces: Vec<Result<Vec<u8>, String>>) -> Result<Kept, Error> {
         let now = DateTime::from_timestamp_millis(at).unwrap();
-        vault.take(1_000, now, futures::stream::iter(pieces)).await
+        let size = pieces.iter().flatten().map(|piece| piece.len() as u64).sum();
+        vault.take(1_000, size, now, futures::stream::iter(pieces)).await
     }
 
     fn sealed(content: &str) -> Vec<Result<Vec<u8>, String>> {
@@ -190,7 +206,23 @@ mod tests {
         broken.push(Err("gone".into()));
         assert!(bring(&vault, 7, broken).await.is_err());
         assert_eq!((left(), vault.newest(1_000).await.unwrap().unwrap()), (KEEP, newest));
-        let _first = vault.begin(1_000).unwrap();
+        let first = vault.begin(1_000, 0).unwrap();
         assert!(bring(&vault, 8, sealed("8")).await.unwrap_err().to_string().contains("try again later"));
+        // Room is kept for what is on its way.
+        drop(first);
+        let _others: Vec<_> = (1..=3).map(|other| vault.begin(other, ALL_BYTES_MAX / 3).unwrap()).collect();
+        assert!(bring(&vault, 9, sealed("9")).await.unwrap_err().to_string().contains("no room"));
+        assert_eq!(vault.bytes_coming(), ALL_BYTES_MAX / 3 * 3);
+    }
+
+    #[tokio::test]
+    async fn no_more_is_taken_than_was_announced() {
+        let dir = tempfile::tempdir().unwrap();
+        let vault = Vault::of(dir.path());
+        let longer = vault.take(1_001, 1, DateTime::UNIX_EPOCH, futures::stream::iter(sealed("more"))).await;
+        assert!(longer.unwrap_err().to_string().contains("than was announced"));
+        let large = vault.take(1_001, u64::MAX, DateTime::UNIX_EPOCH, futures::stream::iter(sealed("all"))).await;
+        assert!(large.unwrap_err().to_string().contains("no room"));
+        assert_eq!((vault.newest(1_001).await.unwrap(), vault.bytes_coming()), (None, 0));
     }
 }

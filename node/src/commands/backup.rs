@@ -39,6 +39,7 @@ pub(super) async fn backup(config: BackupConfig) -> Result<()> {
 
 /// Fetches the newest backup that a store has brought to a hub.
 async fn fetch(client: &ClientConfig, of: u32, out: &Path) -> Result<()> {
+    anyhow::ensure!(!out.exists(), "{} is there already: name another file", out.display());
     let mut hub = NodesServiceClient::new(client::connect(client).await?);
     let asked = hub.fetch_backup(FetchBackupRequest { node_number: of }).await;
     let mut pieces = asked.map_err(client::said)?.into_inner();

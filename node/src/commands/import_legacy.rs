@@ -9,6 +9,7 @@ use codepop_proto::mesh::NodeAnnounced;
 use super::{print, run::open};
 use crate::{
     app::Progress,
+    backup,
     config::ImportConfig,
     identity::{DataLock, Expected, NodeIdentity, NodeSettings},
     legacy,
@@ -18,6 +19,7 @@ use crate::{
 
 pub(super) async fn import_legacy(config: ImportConfig) -> Result<()> {
     let _lock = DataLock::take(&config.data_dir).context("the node must be stopped while a database is imported")?;
+    backup::refuse_unfinished(&config.data_dir)?;
     let identity = NodeIdentity::load(&config.data_dir, &Expected::default())?;
     let settings =
         NodeSettings::load(&config.data_dir)?.context("the node has no settings: run `codepop-node init`")?;

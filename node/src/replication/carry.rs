@@ -34,6 +34,9 @@ const WAITING_MAX: usize = 4;
 /// How long a hub waits for the next piece: a store that falls silent must not keep the place of another.
 const PIECE_WAIT: Duration = Duration::from_secs(30);
 
+/// How long a store takes at the most to bring one: 8 GiB over 2 Mbit/s take ten hours.
+const BRING_MAX: Duration = Duration::from_secs(12 * 60 * 60);
+
 /// Brings backups to the own hub.
 pub struct ToHub {
     /// The database, which knows the hubs.
@@ -47,7 +50,8 @@ impl Carrier for ToHub {
         Box::pin(async move {
             let hub = self.hub().await?;
             let channel = self.dial.dial(hub).await.ok_or("the hub does not answer")?;
-            let brought = bring(channel, &made.path, made.bytes).await;
+            let brought = timeout(BRING_MAX, bring(channel, &made.path, made.bytes)).await;
+            let brought = brought.unwrap_or_else(|_| Err(format!("it took more than {} h", BRING_MAX.as_secs() / 3_600)));
             if brought.is_err() {
                 self.dial.lost(hub);
             }
@@ -114,8 +118,8 @@ pub(super) fn take(
     let (answer, answers) = mpsc::channel(1);
     tokio::spawn(async move {
         let Ok(Ok(first)) = timeout(PIECE_WAIT, inbound.message()).await else { return };
-        let pieces = whole(pieces(inbound), first.map_or(0, |first| first.size));
-        let kept = vault.take(store, now, Box::pin(pieces)).await;
+        let size = first.map_or(0, |first| first.size);
+        let kept = vault.take(store, size, now, Box::pin(whole(pieces(inbound), size))).await;
         if let Err(error) = &kept {
             tracing::warn!(error = %error, store.number = store, "a store's backup was not kept");
         }
