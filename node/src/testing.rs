@@ -3,9 +3,10 @@
 use std::sync::{Arc, Once, OnceLock};
 
 use codepop_shared::{
-    authority::{Authority, CERTIFICATE_VALID, Order},
-    identity::{CaCertificate, Certified, Kind, Replaced, SpiffeId},
-    request::KeyMaterial,
+    authority::{Authority, CERTIFICATE_VALID, Order, RegionSigner},
+    identity::{CaCertificate, Certified, Kind, NO_REGION, Replaced, SpiffeId},
+    request::{KeyMaterial, RegionKey},
+    tls::{Credentials, Trust},
 };
 use ed25519_dalek::SigningKey;
 use uuid::Uuid;
@@ -98,6 +99,29 @@ pub(crate) fn author_replacing(id: SpiffeId, replaces: &[Replaced]) -> Author {
         .unwrap();
     let ca = Arc::new(CaCertificate::from_pem(authority().pem().as_bytes()).unwrap());
     Author::new(Arc::new(Certified::parse(&der).unwrap()), ca, key)
+}
+
+/// By what a gateway of the chain judges connections; it refuses nobody yet.
+pub(crate) fn trust() -> Trust {
+    let (keys, uuid) = (KeyMaterial::generate(false).unwrap(), Uuid::now_v7());
+    let (chain, region) = ("test".to_owned(), NO_REGION.to_owned());
+    let id = SpiffeId { chain, kind: Kind::Gateway, region, number: 0, uuid };
+    let (csr, now) = (keys.csr(uuid).unwrap(), chrono::Utc::now());
+    let order = Order { id, event_key: None, csr: &csr, name: "g", dns: &[], ips: &[], now, valid: CERTIFICATE_VALID };
+    let pem = authority().issue(order).unwrap();
+    Trust::new(Credentials::from_pem(authority().pem(), &pem, &keys.tls_pem()).unwrap())
+}
+
+/// A hub as authority of its region, with a fresh key.
+pub(crate) fn region(hub: &SpiffeId) -> RegionSigner {
+    let (key, now) = (RegionKey::generate().unwrap(), chrono::Utc::now());
+    let pem = authority().issue_region(hub, &key.csr(hub.uuid).unwrap(), now, now + 2 * CERTIFICATE_VALID).unwrap();
+    RegionSigner::from_pem(&pem, &key.pem(), authority().certificate()).unwrap()
+}
+
+/// What a hub signs for a store whose certificate has a quarter of its life left.
+pub(crate) fn renewed(store: &Author, hub: &RegionSigner) -> Certified {
+    hub.renew(&store.certificate, chrono::Utc::now() + CERTIFICATE_VALID * 4 / 5).unwrap()
 }
 
 impl Node {

@@ -6,12 +6,12 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use codepop_shared::{
-    authority::{Authority, CERTIFICATE_VALID, Order},
+    authority::{Authority, CERTIFICATE_VALID, Order, RegionSigner},
     identity::{Kind, SpiffeId},
-    request::KeyMaterial,
+    request::{KeyMaterial, RegionKey},
     tls::{
-        Connector, Credentials, Error, Expect, Incoming, Limits, PeerStream, Refusal, Security, Trust, client_config,
-        listen, listen_with, server_config,
+        Connector, Credentials, Error, Expect, Incoming, Limits, PeerStream, Refusal, Refused, Security, Trust,
+        client_config, listen, listen_with, server_config,
     },
 };
 use rustls::{ClientConfig, RootCertStore, crypto::ring, version::TLS12};
@@ -116,6 +116,100 @@ async fn both_ends_learn_who_the_other_is() {
         let mut heard = [0; 5];
         accepted.read_exact(&mut heard).await.unwrap();
         assert_eq!(&heard, b"hello");
+    }
+}
+
+fn region(authority: &Authority) -> RegionSigner {
+    let (hub, key) = (id(Kind::Hub, 1), RegionKey::generate().unwrap());
+    let (csr, now) = (key.csr(hub.uuid).unwrap(), Utc::now());
+    let pem = authority.issue_region(&hub, &csr, now, now + 2 * CERTIFICATE_VALID).unwrap();
+    RegionSigner::from_pem(&pem, &key.pem(), authority.certificate()).unwrap()
+}
+
+/// A store whose certificate its hub has renewed, and the key to it.
+fn renewed(authority: &Authority, hub: &RegionSigner, number: u32) -> (Credentials, String) {
+    let (id, keys) = (id(Kind::Store, number), KeyMaterial::generate(true).unwrap());
+    let (csr, now, valid) = (keys.csr(id.uuid).unwrap(), Utc::now(), CERTIFICATE_VALID);
+    let event_key = keys.event_key();
+    let order =
+        Order { id, event_key, csr: &csr, name: "Name", dns: &[], ips: &[], now: now - valid / 2, valid: valid / 2 };
+    let ends = Credentials::from_pem(authority.pem(), &authority.issue(order).unwrap(), &keys.tls_pem()).unwrap();
+    let pem = hub.renew(ends.certified(), now).unwrap().pem().unwrap();
+    (Credentials::from_pem(authority.pem(), &pem, &keys.tls_pem()).unwrap(), keys.tls_pem())
+}
+
+#[tokio::test]
+async fn a_store_whose_hub_renewed_it_is_met_like_any_other() {
+    let authority = authority();
+    let hub = region(&authority);
+    let (store, other) = (renewed(&authority, &hub, 1000).0, renewed(&authority, &hub, 1001).0);
+    let mut server = server_with(&store, Limits::default()).await;
+    for own in [credentials(&authority, Kind::Gateway, 0), credentials(&authority, Kind::Hub, 2), other] {
+        let connector = Connector::tls(client_config(&own, Expect::Node(server.uuid)).unwrap());
+        let _client = dial_with(connector.clone(), &server.url).await.unwrap();
+        let accepted = server.accept().await;
+        assert_eq!(accepted.info().certified.as_ref().unwrap().der, own.certified().der);
+        let answered = connector.peer().get().unwrap().certified.unwrap();
+        assert_eq!(answered.der, store.certified().der, "both certificates");
+        assert_eq!(answered.issuer.as_ref().unwrap().hub, *hub.hub());
+    }
+}
+
+#[tokio::test]
+async fn what_stands_between_must_be_shown_and_must_have_signed() {
+    let authority = authority();
+    let hub = region(&authority);
+    let mut server = Server::start(&authority).await;
+    let (store, key) = renewed(&authority, &hub, 1001);
+    let list = store.certified().certificates();
+    let another = region(&authority);
+    let foreign = renewed(&authority, &another, 1002).0.certified().certificates();
+    for (what, shown) in [
+        ("the store's alone", vec![list[0].clone()]),
+        ("three", vec![list[0].clone(), list[1].clone(), list[1].clone()]),
+        ("with another hub's", vec![list[0].clone(), foreign[1].clone()]),
+        ("the hub's authority alone", vec![list[1].clone()]),
+        ("the wrong way round", vec![list[1].clone(), list[0].clone()]),
+    ] {
+        let key = rustls::pki_types::pem::PemObject::from_pem_slice(key.as_bytes()).unwrap();
+        let key = ring::default_provider().key_provider.load_private_key(key).unwrap();
+        let shown = rustls::sign::SingleCertAndKey::from(rustls::sign::CertifiedKey::new(shown, key));
+        let config = client_config(&store, Expect::AnyNode).unwrap().showing(Arc::new(shown));
+        assert!(is_refused(dial_with(Connector::tls(config), &server.url).await).await, "{what}");
+    }
+    server.assert_nobody_else_came(&authority).await;
+}
+
+#[tokio::test]
+async fn what_a_revoked_hub_signed_is_cut_and_kept_out_but_for_what_is_spared() {
+    let authority = authority();
+    let hub = region(&authority);
+    let trust = Trust::new(credentials(&authority, Kind::Store, 1000));
+    let mut server = server_with(&trust, Limits::default()).await;
+    let (spared, fresh) = (renewed(&authority, &hub, 1001).0, renewed(&authority, &hub, 1002).0);
+    let _client = dial(&fresh, &server.url, Expect::AnyNode).await.unwrap();
+    let mut open = server.accept().await;
+    let refused = |spared: &Credentials| Refused {
+        issuers: HashMap::from([(hub.hub().uuid, Refusal { why: "its hub was revoked".to_owned(), is_told: false })]),
+        spared: [spared.certified().fingerprint()].into(),
+        ..Refused::default()
+    };
+    assert_eq!(trust.refuse(refused(&spared)), 1);
+    assert!(open.read_u8().await.is_err());
+    let error = match dial(&fresh, &server.url, Expect::AnyNode).await {
+        Err(error) => error,
+        Ok(mut stream) => tokio::time::timeout(PATIENCE, stream.read_u8()).await.unwrap().unwrap_err(),
+    };
+    assert!(error.to_string().contains("CertificateRevoked"), "{error}");
+    let _client = dial(&spared, &server.url, Expect::AnyNode).await.unwrap();
+    assert_eq!(server.accept().await.info().certified.as_ref().unwrap().id, spared.certified().id);
+    // Nor is it dialled.
+    let dialler = Trust::new(credentials(&authority, Kind::Gateway, 0));
+    dialler.refuse(refused(&spared));
+    for (own, is_met) in [(&spared, true), (&fresh, false)] {
+        let server = server_with(own, Limits::default()).await;
+        let connector = Connector::tls(client_config(&dialler, Expect::AnyNode).unwrap());
+        assert_eq!(dial_with(connector, &server.url).await.is_ok(), is_met);
     }
 }
 

@@ -5,9 +5,12 @@ use std::{
     env, fs,
     path::PathBuf,
     process::{Command, Output},
+    time::Duration,
 };
 
-use codepop_tests::harness::Mesh;
+use chrono::Utc;
+use codepop_shared::{authority::RegionFiles, tls::TlsFiles};
+use codepop_tests::harness::{Builder, Mesh, programs};
 use serde_json::Value;
 
 /// Calls GetHealth by reflection alone: no generated code, no file of the contract.
@@ -35,13 +38,17 @@ fn tool(variable: &str) -> PathBuf {
 }
 
 fn grpcurl(mesh: &Mesh, certified: bool, before: &[&str], after: &[&str]) -> Output {
+    grpcurl_at(mesh, 0, certified, before, after)
+}
+
+fn grpcurl_at(mesh: &Mesh, node: usize, certified: bool, before: &[&str], after: &[&str]) -> Output {
     let mut command = Command::new(tool("CODEPOP_GRPCURL"));
     command.args(["-max-time", "20", "-cacert"]).arg(mesh.pki().join("ca.pem"));
     if certified {
         command.arg("-cert").arg(mesh.pki().join("operator.pem"));
         command.arg("-key").arg(mesh.pki().join("operator.key"));
     }
-    command.args(before).arg(mesh.nodes[0].address().to_string()).args(after).output().unwrap()
+    command.args(before).arg(mesh.nodes[node].address().to_string()).args(after).output().unwrap()
 }
 
 fn said(output: &Output) -> String {
@@ -72,18 +79,43 @@ async fn grpcurl_lists_describes_and_calls_with_the_operators_certificate_alone(
     assert!(!mesh_call.status.success() && why.contains("PermissionDenied"), "{why}");
 }
 
+fn python(mesh: &Mesh, node: usize, certificate: &str, key: &str) -> Output {
+    let script = mesh.root().join("client.py");
+    fs::write(&script, CLIENT).unwrap();
+    let address = mesh.nodes[node].address().to_string();
+    let file = |name: &str| if name.is_empty() { PathBuf::new() } else { mesh.pki().join(name) };
+    let mut command = Command::new(tool("CODEPOP_PYTHON"));
+    command.arg(&script).arg(&address).arg(mesh.pki().join("ca.pem")).arg(file(certificate)).arg(file(key));
+    command.output().unwrap()
+}
+
+/// They build the chain of two certificates themselves, by their own rules.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn foreign_clients_take_a_store_that_its_hub_renewed() {
+    let mut mesh = Builder::with(1).make().await;
+    let [hub, store] = [0, 1].map(|node| mesh.nodes[node].dir.clone());
+    let (request, pki) = (store.join("request.json"), mesh.pki().to_str().unwrap().to_owned());
+    let issue = ["pki", "issue", request.to_str().unwrap(), "--dir", &pki, "--days", "1"];
+    programs::run("codepop-node", mesh.root(), &issue);
+    let held = TlsFiles::in_folder(&store.join("pki")).load().unwrap();
+    let signer = RegionFiles::in_folder(&hub.join("pki")).load(&mesh.nodes[0].id, held.ca()).unwrap();
+    let renewed = signer.renew(held.certified(), Utc::now() + Duration::from_secs(60)).unwrap();
+    fs::write(store.join("pki/node.pem"), renewed.pem().unwrap()).unwrap();
+    for node in 0..=1 {
+        mesh.start(node).await;
+    }
+    mesh.settled().await;
+    let health = said(&grpcurl_at(&mesh, 1, true, &["-d", "{}"], &["codepop.nodes.v1.NodesService/GetHealth"]));
+    let health: Value = serde_json::from_str(&health).unwrap();
+    assert_eq!(health["nodeId"], mesh.nodes[1].id.uuid.to_string());
+    let health: Value = serde_json::from_str(&said(&python(&mesh, 1, "operator.pem", "operator.key"))).unwrap();
+    assert_eq!(health["nodeId"], mesh.nodes[1].id.uuid.to_string());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_python_client_calls_with_the_operators_certificate_alone() {
     let mesh = Mesh::with(0).await;
-    let script = mesh.root().join("client.py");
-    fs::write(&script, CLIENT).unwrap();
-    let address = mesh.nodes[0].address().to_string();
-    let call = |certificate: &str, key: &str| {
-        let file = |name: &str| if name.is_empty() { PathBuf::new() } else { mesh.pki().join(name) };
-        let mut command = Command::new(tool("CODEPOP_PYTHON"));
-        command.arg(&script).arg(&address).arg(mesh.pki().join("ca.pem")).arg(file(certificate)).arg(file(key));
-        command.output().unwrap()
-    };
+    let call = |certificate: &str, key: &str| python(&mesh, 0, certificate, key);
     let health: Value = serde_json::from_str(&said(&call("operator.pem", "operator.key"))).unwrap();
     assert_eq!(
         (health["status"].as_str(), health["nodeId"].as_str()),

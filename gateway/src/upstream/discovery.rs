@@ -101,12 +101,12 @@ impl Discovery {
         let limit = Instant::now() + ASK_TIMEOUT;
         let answers = join_all(asked.iter().map(|node| {
             let call = questions::revocations(self.revoked.known(node.info.id), limit);
-            async move { (node.info.id, node.link.call(&call, limit).await) }
+            async move { (node, node.link.call(&call, limit).await) }
         }));
         for (node, answer) in answers.await {
             let told = answer.ok().and_then(decoded::<ListRevocationsResponse>);
             if let Some(told) = told {
-                self.revoked.learn(node, &told, &trust);
+                self.revoked.learn((node.info.id, node.link.certified_by()), &told, &trust);
             }
         }
         self.known.retain(|node, _| trust.refusal(*node).is_none());

@@ -178,6 +178,11 @@ impl Link {
         self.connector.peer().get()?.certified.map(|certified| certified.id.clone())
     }
 
+    /// The hub that signed that certificate, if one did.
+    pub(super) fn certified_by(&self) -> Option<Uuid> {
+        Some(self.connector.peer().get()?.certified?.issuer.as_ref()?.hub.uuid)
+    }
+
     /// Until when a connection made now is used: certificates end connections at once, with the calls that are under way.
     fn good_until(&self) -> Option<DateTime<Utc>> {
         let theirs = self.connector.peer().get()?.certified?;

@@ -1,8 +1,9 @@
 //! Whose certificates are revoked, from what nodes tell. A node's word is not enough, or one bad node could talk all others
 //! away: each revocation must bear the signature of an operator whom the chain's authority certified. What was seen once is
-//! never forgotten.
+//! never forgotten. Of a revoked hub's certificates for others those stay good that nodes knew before; in that, a node is
+//! believed whose own certificate is none of them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use codepop_proto::{
     journal::{EventHeader, SignedEvent},
@@ -12,7 +13,7 @@ use codepop_proto::{
 use codepop_shared::{
     identity::{CaCertificate, Certified, Kind, is_hash_of},
     revocation::{self, Revocation},
-    tls::{Refusal, Trust},
+    tls::{Refusal, Refused, Trust},
 };
 use prost::{Message, Name};
 use uuid::Uuid;
@@ -27,6 +28,7 @@ const REMEMBERED_MAX: usize = 100_000;
 #[derive(Debug, Default)]
 pub(super) struct Revoked {
     words: HashMap<(Uuid, Uuid), u64>,
+    spared: HashSet<[u8; 32]>,
     digests: HashMap<Uuid, Vec<u8>>,
 }
 
@@ -36,28 +38,44 @@ impl Revoked {
         self.digests.get(&node).cloned().unwrap_or_default()
     }
 
-    /// Takes in what a node told, and refuses whom it names rightly.
-    pub(super) fn learn(&mut self, node: Uuid, told: &ListRevocationsResponse, trust: &Trust) {
-        self.digests.insert(node, told.digest.clone());
-        let before = self.words.len();
+    /// Takes in what a node told, and refuses whom it names rightly. `by`: the hub that signed the node's own certificate, if
+    /// one did.
+    pub(super) fn learn(&mut self, (node, by): (Uuid, Option<Uuid>), told: &ListRevocationsResponse, trust: &Trust) {
+        let before = (self.words.len(), self.spared.len());
         for word in proven(told, trust.ca()) {
             if self.words.len() < REMEMBERED_MAX {
                 let at = self.words.entry((word.holder, word.by)).or_insert(word.at);
                 *at = word.at.min(*at);
             }
         }
-        if self.words.len() == before {
+        let refused = self.refused();
+        // What a hub certified after its revocation would vouch for itself.
+        if by.is_none_or(|hub| !refused.issuers.contains_key(&hub)) {
+            self.digests.insert(node, told.digest.clone());
+            let spared = told.spared.iter().filter_map(|fingerprint| <[u8; 32]>::try_from(&fingerprint[..]).ok());
+            self.spared.extend(spared.take(REMEMBERED_MAX.saturating_sub(self.spared.len())));
+        }
+        if (self.words.len(), self.spared.len()) == before {
             return;
         }
-        let words: Vec<Revocation> =
-            self.words.iter().map(|((holder, by), at)| Revocation { holder: *holder, by: *by, at: *at }).collect();
-        let why = || "its certificate was revoked by an operator".to_owned();
-        let refusal = |holder| (holder, Refusal { why: why(), is_told: false });
-        let refused = revocation::in_force(&words).into_keys().map(refusal).collect::<HashMap<_, _>>();
-        for holder in refused.keys().filter(|holder| trust.refusal(**holder).is_none()) {
+        for holder in refused.holders.keys().filter(|holder| trust.refusal(**holder).is_none()) {
             tracing::warn!(node.id = %holder, "certificate revoked: not used any more");
         }
-        trust.refuse(refused);
+        trust.refuse(Refused { spared: self.spared.clone(), ..refused });
+    }
+
+    /// Whom the operators' words refuse, and what of it they signed themselves.
+    fn refused(&self) -> Refused {
+        let words: Vec<Revocation> =
+            self.words.iter().map(|((holder, by), at)| Revocation { holder: *holder, by: *by, at: *at }).collect();
+        let revoked = revocation::in_force(&words);
+        let all = |why: &str| -> HashMap<Uuid, Refusal> {
+            let refusal = |holder: &Uuid| (*holder, Refusal { why: why.to_owned(), is_told: false });
+            revoked.keys().map(refusal).collect()
+        };
+        let holders = all("its certificate was revoked by an operator");
+        let issuers = all("the hub that signed its certificate was revoked by an operator");
+        Refused { holders, issuers, ..Refused::default() }
     }
 }
 
@@ -96,9 +114,10 @@ mod tests {
     use bytes::Bytes;
     use chrono::Utc;
     use codepop_shared::{
-        authority::{Authority, CERTIFICATE_VALID, Order},
+        authority::{Authority, CERTIFICATE_VALID, Order, RegionSigner},
         identity::{SpiffeId, key_id},
-        request::KeyMaterial,
+        request::{KeyMaterial, RegionKey},
+        tls::Credentials,
     };
     use ed25519_dalek::{Signer as _, SigningKey, pkcs8::DecodePrivateKey as _};
     use sha2::{Digest as _, Sha256};
@@ -207,5 +226,48 @@ mod tests {
             let told = told(announced.into_iter().collect(), vec![revocation]);
             assert_eq!(proven(&told, ca), [], "{what}");
         }
+    }
+
+    /// A hub's certificate for a store of the region, whose own is used up.
+    fn by_hub(authority: &Authority, hub: &RegionSigner, store: &Speaker) -> Certified {
+        let ended = Utc::now() + CERTIFICATE_VALID * 4 / 5;
+        let renewed = hub.renew(&store.certified, ended).unwrap();
+        Certified::verify(&renewed.der, authority.certificate()).unwrap()
+    }
+
+    #[test]
+    fn of_what_a_revoked_hub_signed_only_others_say_what_stays_good() {
+        let ours = Authority::create("test", Utc::now()).unwrap();
+        let [operator, store, other] =
+            ["operator/-/0", "store/C/1000", "store/C/1001"].map(|place| Speaker::new(&ours, place));
+        let (key, now) = (RegionKey::generate().unwrap(), Utc::now());
+        let hub: SpiffeId = format!("spiffe://test/hub/C/1/{}", Uuid::now_v7()).parse().unwrap();
+        let pem = ours.issue_region(&hub, &key.csr(hub.uuid).unwrap(), now, now + 2 * CERTIFICATE_VALID).unwrap();
+        let hub = RegionSigner::from_pem(&pem, &key.pem(), ours.certificate()).unwrap();
+        let [known, minted] = [&store, &other].map(|store| by_hub(&ours, &hub, store));
+        let trust = {
+            let keys = KeyMaterial::generate(false).unwrap();
+            let id: SpiffeId = format!("spiffe://test/gateway/-/0/{}", Uuid::now_v7()).parse().unwrap();
+            let csr = keys.csr(id.uuid).unwrap();
+            let order =
+                Order { event_key: None, csr: &csr, name: "g", dns: &[], ips: &[], now, valid: CERTIFICATE_VALID, id };
+            let pem = ours.issue(order).unwrap();
+            Trust::new(Credentials::from_pem(ours.pem(), &pem, &keys.tls_pem()).unwrap())
+        };
+        let spared = |certified: &Certified| ListRevocationsResponse {
+            spared: vec![certified.fingerprint().to_vec(), vec![7; 31]],
+            ..told(vec![operator.announced()], vec![operator.revokes(hub.hub().uuid)])
+        };
+        let (mut revoked, node) = (Revoked::default(), Uuid::now_v7());
+        assert_eq!(trust.refusal_of(&known), None);
+        // Whoever hangs on the hub vouches for nobody, least of all for itself.
+        revoked.learn((node, Some(hub.hub().uuid)), &spared(&minted), &trust);
+        assert!(trust.refusal_of(&known).is_some() && trust.refusal_of(&minted).is_some());
+        revoked.learn((node, None), &spared(&known), &trust);
+        assert!(trust.refusal_of(&known).is_none() && trust.refusal_of(&minted).is_some());
+        assert!(trust.refusal_of(&store.certified).is_none(), "certified by the chain's authority");
+        // What was once spared stays so.
+        revoked.learn((node, Some(Uuid::now_v7())), &told(vec![], vec![]), &trust);
+        assert!(trust.refusal_of(&known).is_none());
     }
 }

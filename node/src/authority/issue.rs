@@ -9,9 +9,9 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use codepop_shared::{
-    authority::{Authority, CERTIFICATE_VALID, Order},
+    authority::{Authority, CERTIFICATE_VALID, Order, REGION_FILE, REGION_OUTLIVES},
     files::replace,
-    identity::SpiffeId,
+    identity::{Kind, SpiffeId},
     request::{CertificateRequest, PKI_FOLDER},
 };
 use ed25519_dalek::VerifyingKey;
@@ -53,10 +53,23 @@ pub struct Issued {
     pub name: String,
     /// Until when the certificate is good.
     pub not_after: DateTime<Utc>,
-    /// The folder with `node.pem` and `ca.pem`.
+    /// The folder with `node.pem` and `ca.pem`, and a hub's `region.pem`.
     pub out: PathBuf,
     /// Whether the holder had been certified before and keeps its number.
     pub again: bool,
+    /// How a hub stands as the authority of its region; none for others.
+    pub region: Option<Region>,
+}
+
+/// How a hub stands as the authority of its region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Region {
+    /// It may certify stores until then.
+    Until(DateTime<Utc>),
+    /// So too, but the chain's authority is one from before there were such hubs: foreign programs refuse what they sign.
+    UntilButForeignRefuse(DateTime<Utc>),
+    /// It did not ask for it: its request is that of an older program.
+    NotAsked,
 }
 
 /// Issues a certificate. The same request gets the same number, with a certificate that is good from now on.
@@ -92,11 +105,32 @@ pub fn issue(order: &Issue, now: DateTime<Utc>) -> Result<Issued, Error> {
         valid: order.valid.min(CERTIFICATE_VALID),
     };
     let pem = authority.issue_replacing(certificate, &register.predecessors(&entry))?;
+    let (region, region_pem) = region(&authority, &request, &id, now, entry.not_after)?;
     register.save(&order.dir)?;
-    for (name, text) in [(CERTIFICATE_FILE, pem.as_str()), (CA_FILE, authority.pem())] {
+    let own = [(CERTIFICATE_FILE, pem.as_str()), (CA_FILE, authority.pem())];
+    for (name, text) in region_pem.iter().map(|pem| (REGION_FILE, pem.as_str())).chain(own) {
         replace(&out.join(name), text.as_bytes()).map_err(file(out.join(name)))?;
     }
-    Ok(Issued { id, name: entry.name, not_after: entry.not_after, out, again })
+    Ok(Issued { id, name: entry.name, not_after: entry.not_after, out, again, region })
+}
+
+/// Certifies a hub, whose own certificate ends at `ends`, as the authority of its region, if it asks for that.
+fn region(
+    authority: &Authority,
+    request: &CertificateRequest,
+    hub: &SpiffeId,
+    now: DateTime<Utc>,
+    ends: DateTime<Utc>,
+) -> Result<(Option<Region>, Option<String>), Error> {
+    if hub.kind != Kind::Hub {
+        return Ok((None, None));
+    }
+    let Some(csr) = request.verified_region()? else { return Ok((Some(Region::NotAsked), None)) };
+    let until = ends + REGION_OUTLIVES;
+    let pem = authority.issue_region(hub, &csr, now, until)?;
+    let is_taken_by_all = authority.certificate().allows_regions();
+    let region = if is_taken_by_all { Region::Until(until) } else { Region::UntilButForeignRefuse(until) };
+    Ok((Some(region), Some(pem)))
 }
 
 pub(super) fn load(dir: &Path) -> Result<Authority, Error> {

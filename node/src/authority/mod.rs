@@ -11,7 +11,7 @@ mod register;
 mod revoke;
 
 pub use init::{Made, init};
-pub use issue::{Issue, Issued, issue};
+pub use issue::{Issue, Issued, Region, issue};
 pub use operator::{Certified, operator};
 pub use register::{Entry, Register, Revocation};
 pub use revoke::{Marked, Whom, mark};

@@ -3,6 +3,7 @@
 use anyhow::{Context as _, Result, bail, ensure};
 use chrono::{SubsecRound as _, Utc};
 use codepop_shared::{
+    authority::REGION_FILE,
     identity::Kind,
     request::{self, PKI_FOLDER, REQUEST_FILE},
 };
@@ -91,11 +92,18 @@ fn show(settings: &NodeSettings, new: bool, config: &InitConfig) -> std::io::Res
     print(&format!("{what} \"{}\" {how} in {}.", settings.display_name, dir.display()))?;
     print(&format!("  node id  {}", settings.uuid))?;
     print(&format!("  region   {}", settings.region))?;
-    if dir.join(PKI_FOLDER).join(CERTIFICATE_FILE).exists() {
+    let has = |name: &str| dir.join(PKI_FOLDER).join(name).exists();
+    if has(CERTIFICATE_FILE) && (settings.node_type != Kind::Hub || has(REGION_FILE)) {
         return print("It has its certificate. Next: codepop-node run");
+    }
+    if has(CERTIFICATE_FILE) {
+        print(
+            "It has its certificate, but not the one with which it renews those of its region's stores (region.pem).",
+        )?;
     }
     let request = dir.join(REQUEST_FILE);
     print("Next, where the chain's authority is kept:")?;
     print(&format!("  codepop-node pki issue {} --dir PKI_DIR --host NAME_OR_IP", request.display()))?;
-    print(&format!("and bring node.pem and ca.pem to {}.", dir.join(PKI_FOLDER).display()))
+    let files = if settings.node_type == Kind::Hub { "node.pem, region.pem and ca.pem" } else { "node.pem and ca.pem" };
+    print(&format!("and bring {files} to {}.", dir.join(PKI_FOLDER).display()))
 }

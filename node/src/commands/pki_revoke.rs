@@ -42,6 +42,13 @@ pub(super) async fn revoke(config: &PkiRevokeConfig) -> Result<()> {
         None => format!("The register does not know {}; another copy of it may.", marked.uuid),
     })?;
     let told = tell(config, &operator, &marked).await;
+    if let Some((_, Kind::Hub, _)) = marked.known {
+        print(
+            "Stores whose certificates this hub renewed before stay good, and nothing that it signs from now on. Look at them: \
+             whoever had the hub's keys could certify for its region until now. Another hub of the region renews them by \
+             itself; if there is none, do it with pki issue.",
+        )?;
+    }
     told.context("no node was told yet: run the command again, with another node if need be")
 }
 

@@ -26,7 +26,10 @@ use crate::{
     config::{Database, RunConfig},
     identity::{Author, DataLock, NodeIdentity, NodeSettings},
     journal::{self, compact::Keep, entries, streams},
-    mesh::{self, heartbeat, links::Links, plan::HUB_LINKS_MAX, presence, registry, sightings, trust},
+    mesh::{
+        self, heartbeat, links::Links, plan::HUB_LINKS_MAX, presence, region::Region, registry, renewal::Renewal,
+        sightings, trust,
+    },
     notifications,
     orders::{self, Orders},
     payments::Payments,
@@ -113,7 +116,7 @@ pub(super) async fn run(config: RunConfig) -> Result<()> {
     let introduction = introduce(app.clone(), announced.clone(), described(&config)?);
     let reporting = reports::run(app.clone(), config.report_every, stop.clone());
     begin(introduction, reporting, is_alone).await?;
-    watch_certificate(&config, db, trust, announced, &stop);
+    let region = watch_certificate(&config, &app, (dialler.links.clone(), &dial), trust, announced, &stop);
     if !config.insecure {
         tokio::spawn(dialler.clone().run(config.hub_urls.clone(), stop.clone()));
     }
@@ -126,6 +129,7 @@ pub(super) async fn run(config: RunConfig) -> Result<()> {
     let receipts = Receipts::start(app.clone(), config.mail, &config.data_dir, stop.clone());
     let parts = Parts {
         vault: Vault::of(&config.data_dir),
+        region,
         created_at: settings.created_at,
         display_name: config.display_name.clone(),
         hub_silence_max: config.hub_silence_max,
@@ -288,11 +292,26 @@ async fn begin_trust(db: &Db, identity: &NodeIdentity, stop: &CancellationToken)
     Ok(trust)
 }
 
-/// Takes over renewed certificates and tells others of them.
-fn watch_certificate(config: &RunConfig, db: Db, trust: Trust, announced: NodeAnnounced, stop: &CancellationToken) {
-    let files = TlsFiles::in_folder(&config.data_dir.join(PKI_FOLDER));
-    tokio::spawn(announce_renewals(db, trust.clone(), announced, stop.clone()));
-    tokio::spawn(keep_renewed(trust, files, stop.clone()));
+/// Takes over renewed certificates and tells others of them; has a store's own renewed, and a hub look after what it renews
+/// with, which is returned.
+fn watch_certificate(
+    config: &RunConfig,
+    app: &App,
+    (links, dial): (Links, &Arc<dyn Dial>),
+    trust: Trust,
+    announced: NodeAnnounced,
+    stop: &CancellationToken,
+) -> Region {
+    let (folder, db) = (config.data_dir.join(PKI_FOLDER), app.db.clone());
+    let (files, region) = (TlsFiles::in_folder(&folder), Region::in_folder(&folder));
+    tokio::spawn(announce_renewals(db.clone(), trust.clone(), announced, stop.clone()));
+    tokio::spawn(keep_renewed(trust.clone(), files.clone(), stop.clone()));
+    if !config.insecure {
+        let renewal = Renewal { db, links, dial: Arc::clone(dial), trust, files };
+        tokio::spawn(renewal.run(stop.clone()));
+    }
+    tokio::spawn(region.clone().watch(Arc::clone(app.author()), stop.clone()));
+    region
 }
 
 /// Tells the others of a renewed certificate.

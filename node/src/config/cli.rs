@@ -60,7 +60,7 @@ pub enum Command {
 pub enum PkiCommand {
     /// Make the authority of a new chain, and the operator's certificate
     Init(PkiInitArgs),
-    /// Certify a node or gateway from its request. The same request gets the same number
+    /// Certify a node or gateway from its request, a hub also to renew its stores. The same request gets the same number
     Issue(PkiIssueArgs),
     /// Certify the operator anew, or make another one in a folder of its own
     Operator(PkiOperatorArgs),
@@ -504,7 +504,7 @@ pub struct PkiIssueArgs {
     /// Days for which the certificate is good, 1 to 730
     #[arg(long, value_name = "N", default_value = "730", allow_hyphen_values = true)]
     pub days: String,
-    /// Folder for node.pem and ca.pem; pki/ beside the request when left out
+    /// Folder for node.pem and ca.pem, and a hub's region.pem; pki/ beside the request when left out
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 }

@@ -1,6 +1,9 @@
 //! The registry of nodes and operators: replicated rows, each from the latest announcement of whom it is about.
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use codepop_proto::mesh::NodeAnnounced;
 use codepop_shared::{
@@ -17,7 +20,8 @@ use uuid::Uuid;
 use super::replaced;
 use crate::{
     app::edge::is_printable,
-    journal::{Audience, Error, Field, Merge, Replicated, Scope, Stamp, conflicts, emit},
+    clock::Hlc,
+    journal::{self, Audience, Error, Field, Merge, Replicated, Scope, Stamp, conflicts, emit},
     on,
     storage::{
         self, Tx,
@@ -47,12 +51,25 @@ pub struct Known {
     pub version: String,
     /// Where the announcement stands in the journal: stream and seq.
     pub announcement: (i64, i64),
+    /// When it was announced, in hybrid logical time.
+    pub announced_at: Hlc,
 }
 
 impl Known {
     /// The certified name.
     pub fn id(&self) -> &SpiffeId {
         &self.certified.id
+    }
+
+    /// Since when the hub that signed its certificate is revoked, if a hub did and is; `ends` says it of all.
+    fn hub_ended(&self, ends: &HashMap<Uuid, Hlc>) -> Option<Hlc> {
+        ends.get(&self.certified.issuer.as_ref()?.hub.uuid).copied()
+    }
+
+    /// Whether its certificate is not good because a hub signed it that was revoked, and it was announced only afterwards.
+    /// One that was announced before stays good: the hub was itself then.
+    fn is_orphaned(&self, ends: &HashMap<Uuid, Hlc>) -> bool {
+        self.hub_ended(ends).is_some_and(|end| self.announced_at > end)
     }
 }
 
@@ -88,6 +105,7 @@ impl TryFrom<Row> for Known {
             place: row.latitude.zip(row.longitude).and_then(|(latitude, longitude)| Place::new(latitude, longitude)),
             version: row.version,
             announcement: (row.stream, row.seq),
+            announced_at: journal::source(&row.clocks, WHOLE)?.map(|stamp| stamp.hlc).unwrap_or_default(),
         })
     }
 }
@@ -186,16 +204,33 @@ pub async fn all(tx: &mut Tx) -> Result<Vec<Known>, storage::Error> {
     rows.into_iter().map(Known::try_from).collect()
 }
 
-/// All nodes and operators but those whose certificates are revoked.
+/// All nodes and operators but those whose certificates are revoked, or were signed by a hub after its revocation.
 pub async fn trusted(tx: &mut Tx) -> Result<Vec<Known>, storage::Error> {
-    let revoked: Vec<Id> = on!(tx, conn => revocations::table
+    let ends = ends(tx).await?;
+    let mut known = all(tx).await?;
+    known.retain(|known| !ends.contains_key(&known.id().uuid) && !known.is_orphaned(&ends));
+    Ok(known)
+}
+
+/// Since when revoked holders are so.
+async fn ends(tx: &mut Tx) -> Result<HashMap<Uuid, Hlc>, storage::Error> {
+    let rows: Vec<(Id, i64)> = on!(tx, conn => revocations::table
         .filter(revocations::in_force.eq(true))
-        .select(revocations::holder)
+        .select((revocations::holder, revocations::at))
         .load(conn)
         .await)?;
-    let mut known = all(tx).await?;
-    known.retain(|known| !revoked.contains(&Id(known.id().uuid)));
-    Ok(known)
+    Ok(rows.into_iter().map(|(holder, at)| (holder.0, Hlc::from_sql(at))).collect())
+}
+
+/// Fingerprints of certificates that stay good although a revoked hub signed them: they were announced before.
+pub async fn spared(tx: &mut Tx) -> Result<BTreeSet<[u8; 32]>, storage::Error> {
+    let ends = ends(tx).await?;
+    if ends.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let known = all(tx).await?;
+    let is_spared = |known: &&Known| known.hub_ended(&ends).is_some() && !known.is_orphaned(&ends);
+    Ok(known.iter().filter(is_spared).map(|known| known.certified.fingerprint()).collect())
 }
 
 /// UUIDs and numbers of all nodes.
@@ -229,7 +264,16 @@ pub async fn current(tx: &mut Tx) -> Result<Vec<Known>, storage::Error> {
 }
 
 /// Announces this node, when nothing was announced yet or something has changed. Says whether it did.
+///
+/// A certificate that a revoked hub signed is not announced again: that it was announced before the revocation is what keeps
+/// it good.
 pub async fn announce_self(tx: &mut Tx, announcement: NodeAnnounced) -> Result<bool, Error> {
+    let issuer = Certified::parse(&announcement.certificate).ok().and_then(|certified| certified.issuer);
+    if let Some(issuer) = issuer
+        && ends(tx).await?.contains_key(&issuer.hub.uuid)
+    {
+        return Ok(false);
+    }
     let own = by_id(tx, tx.author.id.uuid).await?;
     let unchanged = own.is_some_and(|row| {
         row.certificate == announcement.certificate

@@ -1,12 +1,12 @@
-//! Keeps connections in step with the registry: whose certificate is revoked, or whose number is another's, is cut off
-//! and gets no new connection. When it is this node itself, it takes no writes any more.
+//! Keeps connections in step with the registry: whose certificate is revoked, whom a hub certified that is revoked, or whose
+//! number is another's, is cut off and gets no new connection. When it is this node itself, it takes no writes any more.
 
 use std::{
     collections::{BTreeMap, HashMap},
     time::Duration,
 };
 
-use codepop_shared::tls::{Refusal, Trust};
+use codepop_shared::tls::{Refusal, Refused, Trust};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -24,14 +24,20 @@ const READ_AGAIN: Duration = Duration::from_secs(1);
 /// # Errors
 /// The rows can't be read.
 pub async fn refresh(db: &Db, trust: &Trust) -> Result<(), storage::Error> {
-    let mut refused = db.read(|tx| Box::pin(refused(tx))).await?;
-    if let Some(own) = refused.remove(&db.author().id.uuid)
+    let mut refused = db.read_consistent(|tx| Box::pin(refused(tx))).await?;
+    if let Some(own) = refused.holders.remove(&db.author().id.uuid)
         && db.fenced().is_none()
     {
         tracing::error!("{}", own.why);
         db.fence(format!("{} This node takes no writes any more.", own.why));
     }
-    for (holder, refusal) in refused.iter().filter(|(holder, _)| trust.refusal(**holder).is_none()) {
+    let own = trust.credentials();
+    if let Some(hub) = own.certified().issuer.as_ref().map(|issuer| issuer.hub.uuid)
+        && let Some(refusal) = refused.issuers.get(&hub).filter(|_| !trust.is_refused_issuer(hub))
+    {
+        tracing::warn!("this node's own certificate stays good only where it was known before: {}", refusal.why);
+    }
+    for (holder, refusal) in refused.holders.iter().filter(|(holder, _)| trust.refusal(**holder).is_none()) {
         tracing::warn!(peer.id = %holder, why = refusal.why, "refused from now on");
     }
     let cut = trust.refuse(refused);
@@ -58,14 +64,29 @@ pub async fn keep(db: Db, trust: Trust, stop: CancellationToken) {
 }
 
 /// Who is refused, this node itself included, and why.
-async fn refused(tx: &mut Tx) -> Result<HashMap<Uuid, Refusal>, storage::Error> {
+async fn refused(tx: &mut Tx) -> Result<Refused, storage::Error> {
     let revoked = revocations::all(tx).await?;
-    let in_force = revoked.iter().filter(|row| row.is_in_force());
-    let mut refused: HashMap<Uuid, Refusal> = in_force.map(|row| (row.holder(), for_revocation(row))).collect();
+    let in_force: Vec<&Revoked> = revoked.iter().filter(|row| row.is_in_force()).collect();
+    let mut holders: HashMap<Uuid, Refusal> = in_force.iter().map(|row| (row.holder(), for_revocation(row))).collect();
     let numbers = registry::numbers(tx).await?;
-    let trusted = numbers.into_iter().filter(|(holder, _)| !refused.contains_key(holder)).collect();
-    refused.extend(duplicates(trusted));
-    Ok(refused)
+    let trusted = numbers.into_iter().filter(|(holder, _)| !holders.contains_key(holder)).collect();
+    holders.extend(duplicates(trusted));
+    // Whoever is no hub has signed nothing.
+    let issuers = in_force.iter().map(|row| (row.holder(), for_issuer(row))).collect();
+    let spared = registry::spared(tx).await?.into_iter().collect();
+    Ok(Refused { holders, issuers, spared })
+}
+
+/// Why what a revoked hub signed is refused, but for what was announced before.
+fn for_issuer(row: &Revoked) -> Refusal {
+    let (hub, day) = (row.holder(), row.at().wall().format("%Y-%m-%d %H:%M UTC"));
+    let why = format!(
+        "The hub {hub} signed this certificate and was revoked by an operator at {day}; reason: {}. The store is to be \
+         certified by another hub of its region, or with pki issue.",
+        row.reason()
+    );
+    // Over no connection, however short, may such a certificate be made known.
+    Refusal { why, is_told: false }
 }
 
 fn for_revocation(row: &Revoked) -> Refusal {
@@ -98,7 +119,88 @@ fn duplicates(numbers: Vec<(Uuid, u32)>) -> HashMap<Uuid, Refusal> {
 
 #[cfg(test)]
 mod tests {
+    use codepop_proto::mesh::{CertificateRevoked, NodeAnnounced};
+    use codepop_shared::identity::Certified;
+
     use super::*;
+    use crate::{
+        clock::Hlc,
+        journal::{Replicated as _, Stamp},
+        on_both,
+        testing::{self, Node},
+    };
+
+    fn announced(certificate: &Certified) -> NodeAnnounced {
+        NodeAnnounced {
+            certificate: certificate.der.clone(),
+            display_name: "store".to_owned(),
+            version: "1".to_owned(),
+            ..NodeAnnounced::default()
+        }
+    }
+
+    /// Merges an announcement, as if it had been signed at a time.
+    async fn announce(node: &Node, certificate: &Certified, hlc: u64) {
+        let stamp = Stamp { hlc: Hlc(hlc), origin: certificate.id.uuid, stream: hlc.cast_signed(), seq: 1 };
+        let announced = announced(certificate);
+        let merged = node.db.write(move |tx| Box::pin(async move { announced.apply(tx, &stamp).await.map(|_| ()) }));
+        merged.await.unwrap();
+    }
+
+    async fn revoke(node: &Node, holder: Uuid, hlc: u64) {
+        let stamp = Stamp { hlc: Hlc(hlc), origin: Uuid::from_u128(9), stream: hlc.cast_signed(), seq: 1 };
+        let revoked = CertificateRevoked { uuid: holder.as_bytes().to_vec(), ..CertificateRevoked::default() };
+        let merged = node.db.write(move |tx| Box::pin(async move { revoked.apply(tx, &stamp).await.map(|_| ()) }));
+        merged.await.unwrap();
+    }
+
+    on_both!(what_a_hub_signed_counts_if_it_was_announced_before_the_hub_was_revoked, async |node: Node| {
+        let (hub, other) = (testing::region(&testing::name(1, "C")), testing::region(&testing::name(2, "C")));
+        let of = |number, hub| testing::renewed(&testing::author(testing::name(number, "C")), hub);
+        let [before, after, by_other] = [of(1_001, &hub), of(1_002, &hub), of(1_003, &other)];
+        let direct = testing::author(testing::name(1_004, "C")).certificate;
+        announce(&node, &before, 10).await;
+        announce(&node, &by_other, 30).await;
+        announce(&node, &direct, 31).await;
+        revoke(&node, hub.hub().uuid, 20).await;
+        announce(&node, &after, 32).await;
+        let look = async || {
+            let read = node.db.read(|tx| {
+                Box::pin(async move { Ok::<_, storage::Error>((refused(tx).await?, registry::current(tx).await?)) })
+            });
+            let (refused, current) = read.await.unwrap();
+            let all = [&before, &after, &by_other, &*direct];
+            let is_known = |one: &Certified| current.iter().any(|known| known.id() == &one.id);
+            (all.map(|one| refused.refusal_of(one).is_some()), all.map(is_known))
+        };
+        assert_eq!(look().await, ([false, true, false, false], [true, false, true, true]));
+        // Another one for the same store is not spared with it, nor is its holder refused for it.
+        let minted = of(1_001, &hub);
+        let refused = node.db.read(|tx| Box::pin(refused(tx))).await.map_err(|error: storage::Error| error).unwrap();
+        assert!(refused.refusal_of(&minted).is_some() && !refused.holders.contains_key(&before.id.uuid));
+        // The word that comes later and was said earlier counts from when it was said.
+        revoke(&node, hub.hub().uuid, 5).await;
+        assert_eq!(look().await, ([true, true, false, false], [false, false, true, true]));
+        // Certified anew, all is well again.
+        let renewed = Certified { issuer: None, ..(*testing::author(before.id.clone()).certificate).clone() };
+        announce(&node, &renewed, 40).await;
+        assert_eq!(look().await.1, [true, false, true, true]);
+    });
+
+    on_both!(what_a_revoked_hub_signed_is_not_announced_again, async |node: Node| {
+        let hub = testing::region(&testing::name(1, "C"));
+        let own = testing::renewed(node.db.author(), &hub);
+        let say = async |version: &str| {
+            let announced = NodeAnnounced { version: version.to_owned(), ..announced(&own) };
+            node.db.write(move |tx| Box::pin(registry::announce_self(tx, announced))).await.unwrap()
+        };
+        assert!(say("1").await && !say("1").await && say("2").await);
+        let long_after = node.app.clock().tick().0;
+        revoke(&node, hub.hub().uuid, long_after).await;
+        assert!(!say("3").await);
+        let spared = node.db.read(|tx| Box::pin(registry::spared(tx))).await.map_err(|error: storage::Error| error);
+        assert_eq!(spared.unwrap(), [own.fingerprint()].into());
+    });
 
     #[test]
     fn the_node_that_was_made_first_keeps_its_number() {

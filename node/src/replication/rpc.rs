@@ -12,8 +12,9 @@ use codepop_proto::{
     mesh::{
         CompareStateRequest, CompareStateResponse, FetchLiveRequest, FetchLiveResponse, FindAccountRequest,
         FindAccountResponse, FindDrinkRequest, FindDrinkResponse, LinkRequest, LinkResponse, ListLiveRequest,
-        ListLiveResponse, Presence, RegisterRequest, RegisterResponse, ReplicateRequest, ReplicateResponse,
-        StoreBackupRequest, StoreBackupResponse, find_account_request::Account, mesh_service_server::MeshService,
+        ListLiveResponse, Presence, RegisterRequest, RegisterResponse, RenewCertificateRequest,
+        RenewCertificateResponse, ReplicateRequest, ReplicateResponse, StoreBackupRequest, StoreBackupResponse,
+        find_account_request::Account, mesh_service_server::MeshService,
     },
 };
 use codepop_shared::{
@@ -47,6 +48,7 @@ use crate::{
         links::Refused,
         plan::{Candidate, plan},
         presence::{self, Instance},
+        region::Region,
         registry::{self, Known},
         replaced, revocations,
     },
@@ -75,15 +77,16 @@ const REPLACED: &str = "Another node has this one's place.";
 pub struct MeshRpc {
     dialler: Dialler,
     vault: Vault,
+    region: Region,
     finds: Arc<Mutex<HashMap<Uuid, (Instant, u32)>>>,
     /// Second runs of programs that were noted.
     clones: Arc<Mutex<BTreeSet<Instance>>>,
 }
 
 impl MeshRpc {
-    /// The service of a node; `vault` is where a hub keeps backups of stores.
-    pub fn new(dialler: Dialler, vault: Vault) -> Self {
-        Self { dialler, vault, finds: Arc::default(), clones: Arc::default() }
+    /// The service of a node; `vault` is where a hub keeps backups of stores, `region` what it signs their certificates with.
+    pub fn new(dialler: Dialler, vault: Vault, region: Region) -> Self {
+        Self { dialler, vault, region, finds: Arc::default(), clones: Arc::default() }
     }
 
     /// The word of an earlier run of the caller's program that is linked here and still there, if it answers.
@@ -228,6 +231,16 @@ impl MeshService for MeshRpc {
             revocations: lacking(signed, &register.revocations_known),
             ..RegisterResponse::default()
         }))
+    }
+
+    async fn renew_certificate(
+        &self,
+        request: Request<RenewCertificateRequest>,
+    ) -> Result<Response<RenewCertificateResponse>, Status> {
+        self.asker(&request)?;
+        let held = request.extensions().get::<PeerInfo>().and_then(|info| info.certified.clone());
+        let renewed = self.region.renew(&self.dialler.db, held).await?;
+        Ok(Response::new(RenewCertificateResponse { certificate: renewed.der }))
     }
 
     async fn find_drink(&self, request: Request<FindDrinkRequest>) -> Result<Response<FindDrinkResponse>, Status> {

@@ -86,7 +86,8 @@ impl Gate {
         let info = parts.extensions.get::<PeerInfo>();
         let caller = caller(info)?;
         // Its connections are cut; what was under way gets no further.
-        if let Some(refusal) = self.trust.refusal(caller.uuid).filter(|_| path != TOLD_BY) {
+        let refusal = info.and_then(|info| self.trust.refusal_of(info.certified.as_ref()?));
+        if let Some(refusal) = refusal.filter(|_| path != TOLD_BY) {
             return Err(Failure::new(Code::Forbidden, refusal.why));
         }
         if STANDARD_SERVICES.iter().any(|service| path.starts_with(service)) {

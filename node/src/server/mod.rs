@@ -61,6 +61,7 @@ use crate::{
     generator::{self, GeneratorRpc},
     inventory::{self, InventoryRpc},
     maintenance::MaintenanceRpc,
+    mesh::region::Region,
     notifications::{Feed, NotificationsRpc},
     orders::{self, Orders, OrdersRpc},
     payments::{Payments, PaymentsRpc, revenue::RevenueRpc},
@@ -123,6 +124,8 @@ pub struct Parts {
     pub backups: Standing,
     /// Where a hub keeps backups of stores.
     pub vault: Vault,
+    /// What a hub signs certificates of its region's stores with.
+    pub region: Region,
     /// When the node was set up.
     pub created_at: DateTime<Utc>,
     /// Its name for people.
@@ -146,6 +149,7 @@ fn reflection() -> tonic_reflection::server::Builder<'static> {
 
 /// Serves until stopped; requests under way are finished.
 pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) -> anyhow::Result<()> {
+    let own = own(&parts);
     let (app, dialler) = (parts.app, parts.dialler);
     let authenticator = Arc::new(ByAccounts(app.clone()));
     let accounts = Accounts::new(app.clone());
@@ -165,19 +169,11 @@ pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) ->
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?)
         .add_service(
-            MeshServiceServer::new(MeshRpc::new(dialler, parts.vault.clone()))
+            MeshServiceServer::new(MeshRpc::new(dialler, parts.vault, parts.region))
                 .max_decoding_message_size(MESSAGE_MAX)
                 .max_encoding_message_size(MESSAGE_MAX),
         )
-        .add_service(limited!(NodesServiceServer::new(nodes::NodesRpc::new(
-            app.clone(),
-            links,
-            trust_of_node,
-            parts.created_at,
-            parts.display_name,
-            parts.backups,
-            parts.vault
-        ))))
+        .add_service(limited!(NodesServiceServer::new(nodes::NodesRpc::new(app.clone(), links, trust_of_node, own))))
         .add_service(limited!(OperatorServiceServer::new(operator::OperatorRpc::new(app.clone(), accounts.clone()))))
         .add_service(limited!(AuditServiceServer::new(audit::AuditRpc::new(app.clone()))))
         .add_service(limited!(AdministrationServiceServer::new(accounts.clone())))
@@ -214,6 +210,17 @@ pub async fn serve(parts: Parts, incoming: Incoming, stop: CancellationToken) ->
         .await?;
     writing.finish().await;
     Ok(())
+}
+
+/// What there is to tell of this node itself.
+fn own(parts: &Parts) -> nodes::Own {
+    nodes::Own {
+        created_at: parts.created_at,
+        display_name: parts.display_name.clone(),
+        backups: parts.backups.clone(),
+        vault: parts.vault.clone(),
+        region: parts.region.clone(),
+    }
 }
 
 /// A server with the limits of every connection.

@@ -30,10 +30,11 @@ use crate::{
     journal::{
         Stream,
         entries::{self, Summary},
-        snapshots, streams,
+        sha256, snapshots, streams,
     },
     mesh::{
         links::{Links, Sighting},
+        region::Region,
         registry::{self, Known},
         replaced::{self, Successors},
         revocations,
@@ -57,24 +58,34 @@ pub(super) struct NodesRpc {
     app: App,
     links: Links,
     trust: Trust,
-    created_at: DateTime<Utc>,
-    display_name: String,
-    backups: Standing,
-    vault: Vault,
+    own: Own,
+}
+
+/// What there is to tell of the node itself.
+pub(super) struct Own {
+    /// When it was set up.
+    pub(super) created_at: DateTime<Utc>,
+    /// Its name for people.
+    pub(super) display_name: String,
+    /// How its backups stand.
+    pub(super) backups: Standing,
+    /// Where a hub keeps backups of stores.
+    pub(super) vault: Vault,
+    /// What a hub signs certificates of its region's stores with.
+    pub(super) region: Region,
 }
 
 impl NodesRpc {
-    /// The service of a node that was set up at `created_at`.
-    pub(super) fn new(
-        app: App,
-        links: Links,
-        trust: Trust,
-        created_at: DateTime<Utc>,
-        display_name: String,
-        backups: Standing,
-        vault: Vault,
-    ) -> Self {
-        Self { app, links, trust, created_at, display_name, backups, vault }
+    /// The service of a node.
+    pub(super) fn new(app: App, links: Links, trust: Trust, own: Own) -> Self {
+        Self { app, links, trust, own }
+    }
+
+    /// What is to be said about the own certificate, and a hub's authority of its region.
+    fn certificate_warning(&self) -> Option<String> {
+        let own = tls::warning(self.trust.credentials().certified(), Utc::now());
+        let all: Vec<String> = own.into_iter().chain(self.own.region.problem()).collect();
+        (!all.is_empty()).then(|| all.join(" "))
     }
 
     async fn known(&self) -> Result<Vec<Known>, storage::Error> {
@@ -116,7 +127,7 @@ impl NodesService for NodesRpc {
         &self,
         request: Request<FetchBackupRequest>,
     ) -> Result<Response<Self::FetchBackupStream>, Status> {
-        Ok(Response::new(carry::give(&self.vault, request.into_inner()).await?))
+        Ok(Response::new(carry::give(&self.own.vault, request.into_inner()).await?))
     }
 
     async fn get_health(&self, _: Request<GetHealthRequest>) -> Result<Response<GetHealthResponse>, Status> {
@@ -132,7 +143,7 @@ impl NodesService for NodesRpc {
             status: if healthy { "healthy" } else { "degraded" }.to_owned(),
             node_id: me.uuid.to_string(),
             node_type: self.node_type().into(),
-            display_name: self.display_name.clone(),
+            display_name: self.own.display_name.clone(),
             timestamp: Some(timestamp(Utc::now())),
             database: if connected { "connected" } else { "disconnected" }.to_owned(),
             peers: Some(PeerCounts {
@@ -140,8 +151,8 @@ impl NodesService for NodesRpc {
                 total: count(known.iter().filter(|known| known.id().uuid != me.uuid).count()),
             }),
             writes_refused,
-            certificate_warning: tls::warning(self.trust.credentials().certified(), Utc::now()),
-            backup_failed: self.backups.problem(),
+            certificate_warning: self.certificate_warning(),
+            backup_failed: self.own.backups.problem(),
             verifying: if connected { self.verifying().await } else { Vec::new() },
         }))
     }
@@ -236,13 +247,24 @@ impl NodesService for NodesRpc {
         request: Request<ListRevocationsRequest>,
     ) -> Result<Response<ListRevocationsResponse>, Status> {
         let known = request.into_inner().known;
-        let read = self.app.db.read_consistent(|tx| Box::pin(revocations::signed(tx))).await;
-        let signed = read.map_err(unavailable)?;
+        let read = self.app.db.read_consistent(|tx| {
+            Box::pin(
+                async move { Ok::<_, storage::Error>((revocations::signed(tx).await?, registry::spared(tx).await?)) },
+            )
+        });
+        let (signed, spared) = read.await.map_err(unavailable)?;
         let revoked = signed.in_force.iter().map(Uuid::to_string).collect();
-        let digest = signed.digest.to_vec();
-        let (revocations, announcements) =
-            if digest == known { Default::default() } else { (signed.words, signed.operators) };
-        Ok(Response::new(ListRevocationsResponse { digest, revocations, announcements, revoked }))
+        let spared: Vec<Vec<u8>> = spared.iter().map(|fingerprint| fingerprint.to_vec()).collect();
+        // The same as ever where nothing is spared.
+        let digest = match &spared[..] {
+            [] => signed.digest.to_vec(),
+            spared => sha256(&[&signed.digest[..], &spared.concat()].concat()).to_vec(),
+        };
+        if digest == known {
+            return Ok(Response::new(ListRevocationsResponse { digest, revoked, ..Default::default() }));
+        }
+        let (revocations, announcements) = (signed.words, signed.operators);
+        Ok(Response::new(ListRevocationsResponse { digest, revocations, announcements, revoked, spared }))
     }
 
     async fn list_conflicts(
@@ -285,7 +307,7 @@ impl NodesRpc {
             latitude: place.map(|place| place.latitude),
             longitude: place.map(|place| place.longitude),
             is_active: self.app.db.fenced().is_none(),
-            created_at: Some(timestamp(self.created_at)),
+            created_at: Some(timestamp(self.own.created_at)),
             last_heartbeat: sightings.values().map(|sighting| sighting.last_seen).max().map(timestamp),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             database: self.app.db.kind().to_owned(),

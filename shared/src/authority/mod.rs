@@ -1,6 +1,10 @@
 //! The signing hand of a chain's certificate authority: makes its own certificate and signs those of others. It keeps no
 //! files and gives no numbers; the node's `pki` commands do. It stands here, so that tests of every crate can make a
-//! throw-away chain.
+//! throw-away chain. [`Authority`] is the chain's, [`RegionSigner`] that of a hub for the stores of its region.
+
+mod region;
+
+pub use region::{REGION_FILE, REGION_OUTLIVES, RENEWED_VALID, RegionFiles, RegionSigner};
 
 use std::{net::IpAddr, time::Duration};
 
@@ -11,7 +15,7 @@ use rcgen::{
     Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SanType,
 };
 
-use crate::identity::{self, CaCertificate, Certified, EVENT_KEY_URI, Kind, Replaced, SpiffeId, chain_name};
+use crate::identity::{self, BACKDATED, CaCertificate, Certified, EVENT_KEY_URI, Kind, Replaced, SpiffeId, chain_name};
 
 /// How long the authority's own certificate is good: longer than any till stands in a store.
 const AUTHORITY_VALID: Duration = Duration::from_secs(20 * 365 * 24 * 60 * 60);
@@ -19,8 +23,8 @@ const AUTHORITY_VALID: Duration = Duration::from_secs(20 * 365 * 24 * 60 * 60);
 /// How long a node's, gateway's or operator's certificate is good: two years, the life of a lease.
 pub const CERTIFICATE_VALID: Duration = Duration::from_secs(2 * 365 * 24 * 60 * 60);
 
-/// How far certificates are dated back, so that a peer whose clock is slow accepts a fresh one.
-const BACKDATED: Duration = Duration::from_secs(60 * 60);
+/// Path length of the authority's own certificate: a region's authority may stand below it.
+const AUTHORITIES_BELOW: u8 = 1;
 
 /// Longest common name (RFC 5280, appendix A.1, `ub-common-name`).
 const COMMON_NAME_MAX: usize = 64;
@@ -37,6 +41,12 @@ pub enum Error {
     /// The id or the certificate is not of the chain's form.
     #[error(transparent)]
     Identity(#[from] identity::Error),
+    /// A file of the region's authority can't be read, or is not what it should be.
+    #[error("{0}")]
+    File(String),
+    /// The region's authority may not sign it.
+    #[error("{0}")]
+    Renewal(&'static str),
     /// The key, the request or a name in it can't be used.
     #[error("the certificate can't be made: {0}")]
     Certificate(#[from] rcgen::Error),
@@ -80,9 +90,9 @@ impl Authority {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, format!("CodePop authority of {chain}"));
         params.subject_alt_names = vec![SanType::URI(format!("spiffe://{chain}").try_into()?)];
-        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(AUTHORITIES_BELOW));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        set_validity(&mut params, now, AUTHORITY_VALID);
+        set_validity(&mut params, now - BACKDATED, now + AUTHORITY_VALID);
         let pem = params.self_signed(&key)?.pem();
         Self::with_key(pem, key)
     }
@@ -143,18 +153,9 @@ impl Authority {
         if *request.public_key.algorithm() != PKCS_ECDSA_P256_SHA256 {
             return Err(rcgen::Error::UnsupportedSignatureAlgorithm.into());
         }
-        let mut params = CertificateParams::default();
-        let name: String = order.name.chars().take(COMMON_NAME_MAX).collect();
-        params.distinguished_name.push(DnType::CommonName, name);
-        params.subject_alt_names = names(&id, order.event_key, order.dns, order.ips)?;
-        for replaced in replaces {
-            params.subject_alt_names.push(SanType::URI(replaced.uri().try_into()?));
-        }
-        params.is_ca = IsCa::ExplicitNoCa;
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = usages(id.kind);
-        params.use_authority_key_identifier_extension = true;
-        set_validity(&mut params, now, order.valid);
+        let Order { event_key, name, dns, ips, .. } = order;
+        let mut params = Leaf { id: &id, event_key, replaces, name, dns, ips }.params()?;
+        set_validity(&mut params, now - BACKDATED, now + order.valid);
         request.params = params;
         let certificate = request.signed_by(&self.issuer)?;
         Certified::verify(certificate.der(), &self.certificate)?;
@@ -162,22 +163,49 @@ impl Authority {
     }
 }
 
+/// What a holder's certificate says, but for its dates and who signs it.
+struct Leaf<'a> {
+    id: &'a SpiffeId,
+    event_key: Option<VerifyingKey>,
+    replaces: &'a [Replaced],
+    name: &'a str,
+    dns: &'a [String],
+    ips: &'a [IpAddr],
+}
+
+impl Leaf<'_> {
+    fn params(&self) -> Result<CertificateParams, Error> {
+        let mut params = CertificateParams::default();
+        let name: String = self.name.chars().take(COMMON_NAME_MAX).collect();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.subject_alt_names = self.names()?;
+        params.is_ca = IsCa::ExplicitNoCa;
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = usages(self.id.kind);
+        params.use_authority_key_identifier_extension = true;
+        Ok(params)
+    }
+
+    fn names(&self) -> Result<Vec<SanType>, Error> {
+        let mut names = vec![SanType::URI(self.id.to_string().try_into()?)];
+        if let Some(key) = self.event_key {
+            names.push(SanType::URI(format!("{EVENT_KEY_URI}{}", hex::encode(key.as_bytes())).try_into()?));
+        }
+        for name in self.dns {
+            names.push(SanType::DnsName(name.as_str().try_into()?));
+        }
+        names.extend(self.ips.iter().copied().map(SanType::IpAddress));
+        for replaced in self.replaces {
+            names.push(SanType::URI(replaced.uri().try_into()?));
+        }
+        Ok(names)
+    }
+}
+
 fn holds_key(certificate: &[u8], key: &KeyPair) -> bool {
     use x509_parser::prelude::FromDer as _;
     x509_parser::certificate::X509Certificate::from_der(certificate)
         .is_ok_and(|(_, x509)| x509.public_key().subject_public_key.data.as_ref() == key.public_key_raw())
-}
-
-fn names(id: &SpiffeId, key: Option<VerifyingKey>, dns: &[String], ips: &[IpAddr]) -> Result<Vec<SanType>, Error> {
-    let mut names = vec![SanType::URI(id.to_string().try_into()?)];
-    if let Some(key) = key {
-        names.push(SanType::URI(format!("{EVENT_KEY_URI}{}", hex::encode(key.as_bytes())).try_into()?));
-    }
-    for name in dns {
-        names.push(SanType::DnsName(name.as_str().try_into()?));
-    }
-    names.extend(ips.iter().copied().map(SanType::IpAddress));
-    Ok(names)
 }
 
 /// Only nodes are ever dialled.
@@ -189,71 +217,11 @@ fn usages(kind: Kind) -> Vec<ExtendedKeyUsagePurpose> {
     usages
 }
 
-fn set_validity(params: &mut CertificateParams, now: DateTime<Utc>, valid: Duration) {
-    let since_1970 = Duration::from_secs(now.timestamp().try_into().unwrap_or_default());
-    let now = rcgen::date_time_ymd(1970, 1, 1) + since_1970;
-    params.not_before = now - BACKDATED;
-    params.not_after = now + valid;
+fn set_validity(params: &mut CertificateParams, from: DateTime<Utc>, until: DateTime<Utc>) {
+    let since_1970 = |time: DateTime<Utc>| Duration::from_secs(time.timestamp().try_into().unwrap_or_default());
+    params.not_before = rcgen::date_time_ymd(1970, 1, 1) + since_1970(from);
+    params.not_after = rcgen::date_time_ymd(1970, 1, 1) + since_1970(until);
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::request::KeyMaterial;
-
-    fn id(chain: &str) -> SpiffeId {
-        format!("spiffe://{chain}/hub/C/1/01890a5d-ac96-774b-bcce-b302099a8057").parse().unwrap()
-    }
-
-    fn issue(authority: &Authority, chain: &str, now: DateTime<Utc>) -> Result<Certified, Error> {
-        let keys = KeyMaterial::generate(true).unwrap();
-        let id = id(chain);
-        let pem = authority.issue(Order {
-            csr: &keys.csr(id.uuid).unwrap(),
-            event_key: keys.event_key(),
-            id,
-            name: "Hub",
-            dns: &["localhost".to_owned()],
-            ips: &[],
-            now,
-            valid: CERTIFICATE_VALID,
-        })?;
-        use rustls_pki_types::pem::PemObject as _;
-        let der = rustls_pki_types::CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
-        Ok(Certified::verify(&der, authority.certificate())?)
-    }
-
-    #[test]
-    fn what_it_signs_can_be_read_back() {
-        let now = Utc::now();
-        let first = Authority::create("demo", now).unwrap();
-        let again = Authority::from_pem(first.pem(), &first.key_pem()).unwrap();
-        let certified = issue(&again, "demo", now).unwrap();
-        assert_eq!(certified.id, id("demo"));
-        assert!(certified.is_valid_at(now) && !certified.is_valid_at(now + 2 * CERTIFICATE_VALID));
-        assert!(Certified::verify(&certified.der, first.certificate()).is_ok());
-    }
-
-    #[test]
-    fn an_expired_certificate_still_proves_who_announced_itself() {
-        let long_ago = Utc::now() - 3 * CERTIFICATE_VALID;
-        let authority = Authority::create("demo", long_ago).unwrap();
-        assert!(issue(&authority, "demo", long_ago).is_ok());
-    }
-
-    #[test]
-    fn other_chains_and_changed_bytes_are_refused() {
-        let now = Utc::now();
-        let (ours, theirs) = (Authority::create("demo", now).unwrap(), Authority::create("demo", now).unwrap());
-        assert!(matches!(issue(&ours, "other", now), Err(Error::Identity(identity::Error::OtherChain { .. }))));
-        let certified = issue(&ours, "demo", now).unwrap();
-        assert!(Certified::verify(&certified.der, theirs.certificate()).is_err());
-        for at in 0..certified.der.len() {
-            let mut changed = certified.der.clone();
-            changed[at] ^= 1;
-            assert!(Certified::verify(&changed, ours.certificate()).is_err(), "byte {at}");
-        }
-        assert!(matches!(Authority::from_pem(ours.pem(), &theirs.key_pem()), Err(Error::Key)));
-        assert!(matches!(Authority::create("De mo", now), Err(Error::Chain(_))));
-    }
-}
+pub(crate) mod tests;

@@ -6,6 +6,9 @@ use x509_parser::{certificate::X509Certificate, extensions::GeneralName, prelude
 
 use super::{Error, chain_name};
 
+/// Authorities between a certificate and the chain's own: a region's.
+const BETWEEN_MAX: usize = 1;
+
 /// The certificate of a chain's authority; its URI SAN `spiffe://<chain>` names the chain.
 #[derive(Clone, Debug)]
 pub struct CaCertificate {
@@ -58,14 +61,37 @@ impl CaCertificate {
         &self.der
     }
 
-    /// Checks that the authority itself signed `der` for this use, and that it is valid at `time`. Intermediates are not
-    /// a thing here: the authority signs every certificate on its own.
-    pub(crate) fn check(&self, der: &CertificateDer<'_>, time: UnixTime, usage: KeyUsage) -> Result<(), Error> {
+    /// Whether it signed a certificate; nothing else is looked at.
+    pub(super) fn has_signed(&self, der: &[u8]) -> bool {
+        let read = |der| X509Certificate::from_der(der).ok().map(|(_, x509)| x509);
+        let signed = || Some(read(der)?.verify_signature(Some(read(&self.der)?.public_key())).is_ok());
+        signed().unwrap_or(false)
+    }
+
+    /// Whether foreign programs take what a region's authority below this one signed. This program takes it anyway: the
+    /// path length of a certificate that is trusted as such says nothing to it.
+    pub fn allows_regions(&self) -> bool {
+        let read = X509Certificate::from_der(&self.der).ok();
+        let constraints = read.and_then(|(_, x509)| Some(x509.basic_constraints().ok()??.value.path_len_constraint));
+        constraints.is_some_and(|length| length != Some(0))
+    }
+
+    /// Checks that the authority signed the first of `list` for this use, and that it is valid at `time`: itself, or
+    /// through a region's authority, which is the second of `list` then. Nothing in `list` goes unused.
+    pub(crate) fn check(&self, list: &[CertificateDer<'_>], time: UnixTime, usage: KeyUsage) -> Result<(), Error> {
+        let Some((leaf, between)) = list.split_first() else { return Err(Error::Malformed("there is none")) };
+        if between.len() > BETWEEN_MAX {
+            return Err(Error::Malformed("more than one authority stands between it and the chain's"));
+        }
         let anchors = std::slice::from_ref(&self.anchor);
-        EndEntityCert::try_from(der)
-            .and_then(|cert| {
-                cert.verify_for_usage(&[ECDSA_P256_SHA256], anchors, &[], time, usage, None, None).map(|_| ())
-            })
-            .map_err(Error::Signature)
+        let leaf = EndEntityCert::try_from(leaf).map_err(Error::Signature)?;
+        let path = leaf
+            .verify_for_usage(&[ECDSA_P256_SHA256], anchors, between, time, usage, None, None)
+            .map_err(Error::Signature)?;
+        // Who is named as having signed it must have.
+        if path.intermediate_certificates().count() != between.len() {
+            return Err(Error::Region("did not sign it"));
+        }
+        Ok(())
     }
 }

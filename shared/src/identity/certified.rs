@@ -3,13 +3,17 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use ed25519_dalek::{Signature, VerifyingKey};
+use ed25519_dalek::{
+    Signature, VerifyingKey,
+    pkcs8::spki::der::pem::{LineEnding, encode_string},
+};
 use rustls_pki_types::{CertificateDer, UnixTime};
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 use webpki::KeyUsage;
-use x509_parser::{certificate::X509Certificate, extensions::GeneralName, prelude::FromDer as _};
+use x509_parser::{certificate::X509Certificate, extensions::GeneralName, prelude::FromDer as _, time::ASN1Time};
 
-use super::{CaCertificate, Error, KeyId, SpiffeId, key_id};
+use super::{CaCertificate, Error, KeyId, RegionAuthority, SpiffeId, key_id};
 use crate::number::{HUB_MAX, NODE_MAX};
 
 /// What stands before the 64 hexadecimal digits of the event key in a certificate's second URI SAN.
@@ -21,7 +25,10 @@ pub const REPLACES_URI: &str = "urn:codepop:replaces:";
 /// Nodes whose place one node takes at the most: a store that lost its disk so often has other troubles.
 const REPLACES_MAX: usize = 16;
 
-/// Largest certificate that is looked at; real ones have about 700 bytes.
+/// How far certificates are dated back, so that a peer whose clock is slow accepts a fresh one.
+pub(crate) const BACKDATED: Duration = Duration::from_secs(60 * 60);
+
+/// Largest certificate that is looked at, with that of the region's authority; real ones have about 700 bytes each.
 const DER_MAX: usize = 8 * 1024;
 
 /// A certificate's content. [`Certified::parse`] only reads; it is proven by [`Certified::verify`] or by a TLS handshake.
@@ -33,7 +40,10 @@ pub struct Certified {
     pub event_key: Option<VerifyingKey>,
     /// Nodes whose place it takes: the last one, and those before whose place that one took.
     pub replaces: Vec<Replaced>,
-    /// The certificate's bytes.
+    /// The region's authority that signed it; none when the chain's authority did itself.
+    pub issuer: Option<RegionAuthority>,
+    /// The certificate's bytes, directly followed by those of the region's authority that signed it, if one did: the order
+    /// of a TLS handshake.
     pub der: Vec<u8>,
     /// Not good before.
     pub not_before: DateTime<Utc>,
@@ -65,7 +75,7 @@ impl Replaced {
 }
 
 impl Certified {
-    /// Reads a certificate. Proves nothing.
+    /// Reads a certificate, and that of the region's authority if it follows. Proves nothing.
     ///
     /// # Errors
     /// It is not of the shape that the authority makes.
@@ -74,9 +84,7 @@ impl Certified {
             return Err(Error::Malformed("longer than 8 KiB"));
         }
         let (rest, x509) = X509Certificate::from_der(der).map_err(|_| Error::Malformed("not X.509"))?;
-        if !rest.is_empty() {
-            return Err(Error::Malformed("bytes follow it"));
-        }
+        let issuer = if rest.is_empty() { None } else { Some(RegionAuthority::parse(rest)?) };
         let uris = uris(&x509)?;
         let id: SpiffeId = uris.first().ok_or(Error::Malformed("it has no URI name"))?.parse()?;
         let (replaces, others): (Vec<&str>, Vec<&str>) =
@@ -84,14 +92,14 @@ impl Certified {
         let event_key = event_key(&id, &others)?;
         let replaces = replaced(&id, &replaces)?;
         let validity = x509.validity();
-        let time = |seconds| DateTime::from_timestamp(seconds, 0).ok_or(Error::Malformed("its dates are out of range"));
         Ok(Self {
             id,
             event_key,
             replaces,
+            issuer,
             der: der.to_vec(),
-            not_before: time(validity.not_before.timestamp())?,
-            not_after: time(validity.not_after.timestamp())?,
+            not_before: time(&validity.not_before)?,
+            not_after: time(&validity.not_after)?,
         })
     }
 
@@ -105,8 +113,51 @@ impl Certified {
         let moment = u64::try_from(certified.not_before.timestamp()).unwrap_or_default();
         let moment = UnixTime::since_unix_epoch(Duration::from_secs(moment));
         // Every certificate of a chain is good for clients; servers are the fewer.
-        ca.check(&CertificateDer::from(der), moment, KeyUsage::client_auth())?;
-        certified.of_chain(ca.chain())
+        ca.check(&certified.certificates(), moment, KeyUsage::client_auth())?;
+        certified.within_bounds(ca)
+    }
+
+    /// Reads and proves what was shown in a handshake at `time`: the certificate, and that of the region's authority if it
+    /// signed it.
+    pub(crate) fn shown(
+        list: &[CertificateDer<'_>],
+        ca: &CaCertificate,
+        time: UnixTime,
+        usage: KeyUsage,
+    ) -> Result<Self, Error> {
+        ca.check(list, time, usage)?;
+        Self::parse_list(list)?.within_bounds(ca)
+    }
+
+    /// Reads what was shown in a handshake. Proves nothing.
+    pub(crate) fn parse_list(list: &[CertificateDer<'_>]) -> Result<Self, Error> {
+        let all: Vec<&[u8]> = list.iter().map(AsRef::as_ref).collect();
+        Self::parse(&all.concat())
+    }
+
+    /// Passes itself on if whoever signed it may: the one place where that is decided.
+    fn within_bounds(self, ca: &CaCertificate) -> Result<Self, Error> {
+        if let Some(issuer) = &self.issuer {
+            issuer.check_may_sign(&self.id, self.not_before, self.not_after)?;
+        }
+        self.of_chain(ca.chain())
+    }
+
+    /// The certificate, and after it that of the region's authority if that signed it: what is shown in a handshake.
+    pub fn certificates(&self) -> Vec<CertificateDer<'static>> {
+        let rest = X509Certificate::from_der(&self.der).map_or(0, |(rest, _)| rest.len());
+        let (leaf, issuer) = self.der.split_at(self.der.len() - rest);
+        [leaf, issuer].into_iter().filter(|der| !der.is_empty()).map(|der| CertificateDer::from(der.to_vec())).collect()
+    }
+
+    /// The same as the text of a PEM file.
+    ///
+    /// # Errors
+    /// It can't be encoded.
+    pub fn pem(&self) -> Result<String, Error> {
+        let encode = |der: &CertificateDer<'_>| encode_string("CERTIFICATE", LineEnding::LF, der);
+        let blocks: Result<Vec<String>, _> = self.certificates().iter().map(encode).collect();
+        Ok(blocks.map_err(|_| Error::Malformed("it can't be encoded"))?.concat())
     }
 
     /// Passes itself on if it belongs to the chain.
@@ -118,6 +169,11 @@ impl Certified {
             return Ok(self);
         }
         Err(Error::OtherChain { found: self.id.chain, expected: chain.to_owned() })
+    }
+
+    /// SHA-256 over its bytes: names exactly this certificate.
+    pub fn fingerprint(&self) -> [u8; 32] {
+        Sha256::digest(&self.der).into()
     }
 
     /// The short name of the event key.
@@ -133,10 +189,19 @@ impl Certified {
             .is_some_and(|(key, signature)| key.verify_strict(message, &signature).is_ok())
     }
 
+    /// How long it was made for, counted from when it was made, not from the date to which it was dated back.
+    pub fn life(&self) -> Duration {
+        (self.not_after - self.not_before).to_std().unwrap_or_default().saturating_sub(BACKDATED)
+    }
+
     /// Whether it is good at `time`.
     pub fn is_valid_at(&self, time: DateTime<Utc>) -> bool {
         (self.not_before..=self.not_after).contains(&time)
     }
+}
+
+pub(super) fn time(time: &ASN1Time) -> Result<DateTime<Utc>, Error> {
+    DateTime::from_timestamp(time.timestamp(), 0).ok_or(Error::Malformed("its dates are out of range"))
 }
 
 fn uris<'a>(x509: &'a X509Certificate<'_>) -> Result<Vec<&'a str>, Error> {

@@ -2,18 +2,21 @@
 //! peer says of itself counts for nothing; everything here comes from what the chain's authority signed.
 //!
 //! [`SpiffeId`] is the name, [`Certified`] a certificate read and checked, [`CaCertificate`] the authority's own,
-//! [`KeyId`] the short name of an event key.
+//! [`RegionAuthority`] that of a hub which signs for its region, [`KeyId`] the short name of an event key.
 
 mod authority;
 mod certified;
 mod key;
 mod kind;
+mod region;
 mod spiffe;
 
 pub use authority::CaCertificate;
+pub(crate) use certified::BACKDATED;
 pub use certified::{Certified, EVENT_KEY_URI, REPLACES_URI, Replaced};
 pub use key::{KeyId, is_hash_of, key_id};
 pub use kind::Kind;
+pub use region::RegionAuthority;
 pub use spiffe::{NO_REGION, SpiffeId, chain_name};
 
 /// Why a name or a certificate is not accepted. Shown to operators and logged; holds nothing secret.
@@ -36,6 +39,9 @@ pub enum Error {
     /// The authority did not sign it, or not for this use, or not for this time.
     #[error("the authority's signature does not hold: {0}")]
     Signature(webpki::Error),
+    /// A region's authority is not one, or signed what it may not.
+    #[error("the region's authority {0}")]
+    Region(&'static str),
     /// It belongs to another chain.
     #[error("belongs to chain \"{found}\", not \"{expected}\"")]
     OtherChain {

@@ -4,14 +4,14 @@
 use std::{fs, path::Path};
 
 use ed25519_dalek::{Signature, VerifyingKey};
-use rcgen::{CertificateSigningRequestParams, PKCS_ECDSA_P256_SHA256, SanType};
+use rcgen::{CertificateSigningRequestParams, PKCS_ECDSA_P256_SHA256, PublicKeyData as _, SanType};
 use rustls_pki_types::{CertificateSigningRequestDer, pem::PemObject as _};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Error, KeyMaterial, keys::UUID_URI};
+use super::{Error, KeyMaterial, RegionKey, keys::UUID_URI, region::REGION_OF_URI};
 use crate::{
-    files::write_new,
+    files::{replace, write_new},
     identity::{EVENT_KEY_URI, Kind, NO_REGION},
 };
 
@@ -49,6 +49,12 @@ pub struct CertificateRequest {
     /// The event key's signature over the signing request's bytes, hexadecimal; none for gateways.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub proof: Option<String>,
+    /// The signing request (PKCS #10) of a hub's key for its region, PEM; hubs of older programs have none, others never.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub region_csr_pem: Option<String>,
+    /// The event key's signature over the bytes of that one, hexadecimal: nobody slips in another's.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub region_proof: Option<String>,
 }
 
 impl CertificateRequest {
@@ -67,9 +73,28 @@ impl CertificateRequest {
             csr_pem: csr_pem(&csr)?,
             event_public_key: keys.event_key().map(|key| hex::encode(key.as_bytes())),
             proof: keys.proof(&csr).map(hex::encode),
+            region_csr_pem: None,
+            region_proof: None,
         };
         request.verify()?;
         Ok(request)
+    }
+
+    /// The same request, of a hub that asks for the authority of its region too.
+    ///
+    /// # Errors
+    /// It is no hub's, the keys are not those of the request, or the signing request can't be made.
+    pub fn asking_for_region(self, keys: &KeyMaterial, region: &RegionKey) -> Result<Self, Error> {
+        let csr = region.csr(self.uuid)?;
+        let region_csr_pem = Some(csr_pem(&csr)?);
+        let request = Self { region_csr_pem, region_proof: keys.proof(&csr).map(hex::encode), ..self };
+        request.verify()?;
+        Ok(request)
+    }
+
+    /// Whether it asks for the authority of its region with this key.
+    pub(super) fn asks_for_region_with(&self, key: &RegionKey) -> bool {
+        self.region_csr().ok().flatten().is_some_and(|csr| csr.public_key == key.public())
     }
 
     /// Reads a request file and verifies it.
@@ -92,9 +117,20 @@ impl CertificateRequest {
     /// # Errors
     /// The file exists already, or can't be written.
     pub fn write(&self, path: &Path) -> Result<(), Error> {
-        let mut text = serde_json::to_string_pretty(self).map_err(|e| Error::Invalid(e.to_string()))?;
-        text.push('\n');
-        write_new(path, text.as_bytes()).map_err(|source| Error::File { path: path.to_owned(), source })
+        write_new(path, self.text()?.as_bytes()).map_err(|source| Error::File { path: path.to_owned(), source })
+    }
+
+    /// Puts the request in the place of an older one.
+    ///
+    /// # Errors
+    /// The file can't be written.
+    pub(super) fn replace(&self, path: &Path) -> Result<(), Error> {
+        replace(path, self.text()?.as_bytes()).map_err(|source| Error::File { path: path.to_owned(), source })
+    }
+
+    fn text(&self) -> Result<String, Error> {
+        let text = serde_json::to_string_pretty(self).map_err(|e| Error::Invalid(e.to_string()))?;
+        Ok(text + "\n")
     }
 
     /// Checks the fields, the signing request's own signature, that it names this UUID and event key, and the event
@@ -104,22 +140,41 @@ impl CertificateRequest {
     /// Says which of it does not hold.
     pub fn verify(&self) -> Result<(Vec<u8>, Option<VerifyingKey>), Error> {
         self.check_fields().map_err(|problem| Error::Invalid(problem.to_owned()))?;
+        let csr = self.own_csr()?;
         let invalid = |problem: &str| Error::Invalid(problem.to_owned());
-        let csr = CertificateSigningRequestDer::from_pem_slice(self.csr_pem.as_bytes())
-            .map_err(|_| invalid("csr_pem is no PEM signing request"))?;
-        let parsed = CertificateSigningRequestParams::from_der(&csr)
-            .map_err(|e| Error::Invalid(format!("the signing request does not hold: {e}")))?;
-        if *parsed.public_key.algorithm() != PKCS_ECDSA_P256_SHA256 {
-            return Err(invalid("the TLS key must be ECDSA P-256"));
-        }
+        let key = self.proven_event_key(&csr.der, self.proof.as_deref()).map_err(invalid)?;
+        self.verified_region()?;
+        Ok((csr.der, key))
+    }
+
+    /// The bytes of the signing request for the authority of the hub's region, if it asks for that, after checking it as
+    /// [`CertificateRequest::verify`] does.
+    ///
+    /// # Errors
+    /// Says what of it does not hold.
+    pub fn verified_region(&self) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.region_csr()?.map(|csr| csr.der))
+    }
+
+    fn own_csr(&self) -> Result<Csr, Error> {
         let mut names = vec![format!("{UUID_URI}{}", self.uuid)];
         names.extend(self.event_public_key.iter().map(|key| format!("{EVENT_KEY_URI}{key}")));
-        let found: Vec<_> = parsed.params.subject_alt_names.iter().map(uri).collect();
-        if found != names.iter().map(|name| Some(name.as_str())).collect::<Vec<_>>() {
-            return Err(invalid("the signing request is for another uuid or event key"));
+        proven_csr(&self.csr_pem, &names)
+    }
+
+    fn region_csr(&self) -> Result<Option<Csr>, Error> {
+        let invalid = |problem: &str| Error::Invalid(format!("for the region: {problem}"));
+        let (pem, proof) = match (&self.region_csr_pem, &self.region_proof) {
+            (None, None) => return Ok(None),
+            (Some(pem), Some(proof)) if self.kind == Kind::Hub => (pem, proof),
+            _ => return Err(invalid("region_csr_pem and region_proof are for hubs alone, and both of them")),
+        };
+        let csr = proven_csr(pem, &[format!("{REGION_OF_URI}{}", self.uuid)])?;
+        self.proven_event_key(&csr.der, Some(proof)).map_err(invalid)?;
+        if csr.public_key == self.own_csr()?.public_key {
+            return Err(invalid("the key must be another than the TLS key"));
         }
-        let key = self.proven_event_key(&csr).map_err(invalid)?;
-        Ok((csr.to_vec(), key))
+        Ok(Some(csr))
     }
 
     fn check_fields(&self) -> Result<(), &'static str> {
@@ -142,8 +197,8 @@ impl CertificateRequest {
         }
     }
 
-    fn proven_event_key(&self, csr: &[u8]) -> Result<Option<VerifyingKey>, &'static str> {
-        let (key, proof) = match (&self.event_public_key, &self.proof) {
+    fn proven_event_key(&self, csr: &[u8], proof: Option<&str>) -> Result<Option<VerifyingKey>, &'static str> {
+        let (key, proof) = match (&self.event_public_key, proof) {
             (None, None) if !self.kind.signs_events() => return Ok(None),
             (Some(key), Some(proof)) if self.kind.signs_events() => (key, proof),
             _ => return Err("event_public_key and proof must be there for stores and hubs, and for them alone"),
@@ -156,6 +211,28 @@ impl CertificateRequest {
             .map_err(|_| "the event key's proof does not hold")?;
         Ok(Some(key))
     }
+}
+
+/// A signing request that was read.
+struct Csr {
+    der: Vec<u8>,
+    public_key: Vec<u8>,
+}
+
+/// A signing request, if its own signature holds and it is for exactly these names.
+fn proven_csr(pem: &str, names: &[String]) -> Result<Csr, Error> {
+    let der = CertificateSigningRequestDer::from_pem_slice(pem.as_bytes())
+        .map_err(|_| Error::Invalid("there is no PEM signing request".to_owned()))?;
+    let parsed = CertificateSigningRequestParams::from_der(&der)
+        .map_err(|e| Error::Invalid(format!("the signing request does not hold: {e}")))?;
+    if *parsed.public_key.algorithm() != PKCS_ECDSA_P256_SHA256 {
+        return Err(Error::Invalid("the key must be ECDSA P-256".to_owned()));
+    }
+    let found: Vec<_> = parsed.params.subject_alt_names.iter().map(uri).collect();
+    if found != names.iter().map(|name| Some(name.as_str())).collect::<Vec<_>>() {
+        return Err(Error::Invalid("the signing request is for another uuid or event key".to_owned()));
+    }
+    Ok(Csr { der: der.to_vec(), public_key: parsed.public_key.der_bytes().to_vec() })
 }
 
 fn uri(name: &SanType) -> Option<&str> {
@@ -209,6 +286,39 @@ mod tests {
         ];
         for request in bad {
             assert!(request.verify().is_err(), "{request:?}");
+        }
+    }
+
+    #[test]
+    fn a_hub_asks_for_its_region_with_a_key_of_its_own() {
+        let keys = KeyMaterial::generate(true).unwrap();
+        let ask = |kind, region: &RegionKey| {
+            let made = CertificateRequest::make(&keys, kind, Uuid::from_u128(1), "Name", "C").unwrap();
+            made.asking_for_region(&keys, region)
+        };
+        let [key, other] = [0, 1].map(|_| RegionKey::generate().unwrap());
+        let good = ask(Kind::Hub, &key).unwrap();
+        assert!(good.asks_for_region_with(&key) && !good.asks_for_region_with(&other));
+        assert!(ask(Kind::Store, &key).is_err(), "stores sign for nobody");
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join(crate::request::REGION_KEY_FILE), keys.tls_pem()).unwrap();
+        assert!(ask(Kind::Hub, &RegionKey::load_or_generate(dir.path()).unwrap()).is_err(), "its own TLS key");
+        let another = ask(Kind::Hub, &other).unwrap();
+        let stranger = request(Kind::Hub, "C").asking_for_region(&KeyMaterial::generate(true).unwrap(), &key);
+        assert!(stranger.is_err(), "another event key");
+        for bad in [
+            CertificateRequest { region_csr_pem: another.region_csr_pem, ..good.clone() },
+            CertificateRequest { region_proof: another.region_proof, ..good.clone() },
+            CertificateRequest { region_proof: None, ..good.clone() },
+            CertificateRequest { region_csr_pem: None, ..good.clone() },
+            CertificateRequest {
+                region_csr_pem: Some(good.csr_pem.clone()),
+                region_proof: good.proof.clone(),
+                ..good.clone()
+            },
+            CertificateRequest { kind: Kind::Store, ..good.clone() },
+        ] {
+            assert!(bad.verify().is_err(), "{bad:?}");
         }
     }
 

@@ -28,6 +28,19 @@ pub struct KeyMaterial {
 }
 
 impl KeyMaterial {
+    /// The keys in a folder, which must be there.
+    ///
+    /// # Errors
+    /// A file can't be read, or is no key of its kind.
+    pub fn load(folder: &Path, with_event_key: bool) -> Result<Self, Error> {
+        let read = |name: &str| {
+            let path = folder.join(name);
+            fs::read_to_string(&path).map_err(|source| Error::File { path, source })
+        };
+        let event = with_event_key.then(|| read(EVENT_KEY_FILE)).transpose()?;
+        Self::from_pem(&read(KEY_FILE)?, event.as_deref())
+    }
+
     /// New keys; the event key only for those that sign events.
     ///
     /// # Errors
@@ -121,7 +134,8 @@ impl fmt::Debug for KeyMaterial {
     }
 }
 
-fn keep_or_write(path: &Path, fresh: &str) -> Result<String, Error> {
+/// Writes a new file, or reads the one that is there.
+pub(super) fn keep_or_write(path: &Path, fresh: &str) -> Result<String, Error> {
     let failed = |source| Error::File { path: path.to_owned(), source };
     match write_private(path, fresh.as_bytes()) {
         Ok(()) => Ok(fresh.to_owned()),

@@ -6,7 +6,10 @@ use std::{
     sync::Arc,
 };
 
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
+use rustls_pki_types::{
+    CertificateDer, PrivateKeyDer,
+    pem::{self, PemObject as _},
+};
 
 use super::Error;
 use crate::identity::{self, CaCertificate, Certified};
@@ -41,13 +44,27 @@ impl TlsFiles {
     /// # Errors
     /// One can't be read or is of the wrong kind, or they don't belong together; the message names the file.
     pub fn load(&self) -> Result<Credentials, Error> {
-        let ca = read(&self.ca)?;
-        let ca = CaCertificate::from_pem(&ca).map_err(|e| content(&self.ca, e))?;
-        let certificate = CertificateDer::from_pem_slice(&read(&self.certificate)?)
-            .map_err(|_| content(&self.certificate, "no PEM certificate in the file"))?;
+        self.load_with(&self.certificate_now()?)
+    }
+
+    /// As [`TlsFiles::load`], with another certificate than that in the file; as in [`Certified::der`].
+    ///
+    /// # Errors
+    /// As [`TlsFiles::load`].
+    pub fn load_with(&self, certificate: &[u8]) -> Result<Credentials, Error> {
+        let ca = CaCertificate::from_pem(&read(&self.ca)?).map_err(|e| content(&self.ca, e))?;
         let key = PrivateKeyDer::from_pem_slice(&read(&self.key)?)
             .map_err(|_| content(&self.key, "no PEM private key in the file"))?;
         Credentials::new(ca, certificate, key).map_err(|e| content(&self.certificate, e))
+    }
+
+    /// The bytes of the own certificate as they are in the file now, as in [`Certified::der`].
+    ///
+    /// # Errors
+    /// The file can't be read or is no PEM.
+    pub fn certificate_now(&self) -> Result<Vec<u8>, Error> {
+        let pem = read(&self.certificate)?;
+        certificates(&pem).map_err(|_| content(&self.certificate, "no PEM certificate in the file"))
     }
 }
 
@@ -60,19 +77,15 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// Checks that certificate, key and authority belong together. Today's date is not checked: a certificate that has
-    /// run out is reported by those who use it.
+    /// Checks that certificate, key and authority belong together; `certificate` as in [`Certified::der`]. Today's date is
+    /// not checked: a certificate that has run out is reported by those who use it.
     ///
     /// # Errors
     /// They don't, or the key is of a kind that TLS can't use.
-    pub fn new(
-        ca: CaCertificate,
-        certificate: CertificateDer<'static>,
-        key: PrivateKeyDer<'static>,
-    ) -> Result<Self, Error> {
-        let certified = Certified::verify(&certificate, &ca)?;
+    pub fn new(ca: CaCertificate, certificate: &[u8], key: PrivateKeyDer<'static>) -> Result<Self, Error> {
+        let certified = Certified::verify(certificate, &ca)?;
         let provider = rustls::crypto::ring::default_provider();
-        let key = rustls::sign::CertifiedKey::from_der(vec![certificate], key, &provider)?;
+        let key = rustls::sign::CertifiedKey::from_der(certified.certificates(), key, &provider)?;
         key.keys_match()?;
         Ok(Self { ca: Arc::new(ca), certified: Arc::new(certified), key: Arc::new(key) })
     }
@@ -83,11 +96,11 @@ impl Credentials {
     /// As [`Credentials::new`], or one is no PEM.
     pub fn from_pem(ca: &str, certificate: &str, key: &str) -> Result<Self, Error> {
         let ca = CaCertificate::from_pem(ca.as_bytes())?;
-        let certificate = CertificateDer::from_pem_slice(certificate.as_bytes())
-            .map_err(|_| identity::Error::Malformed("no PEM certificate"))?;
+        let certificate =
+            certificates(certificate.as_bytes()).map_err(|_| identity::Error::Malformed("no PEM certificate"))?;
         let key =
             PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|_| identity::Error::Malformed("no PEM key"))?;
-        Self::new(ca, certificate, key)
+        Self::new(ca, &certificate, key)
     }
 
     /// The own certificate.
@@ -109,6 +122,15 @@ impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Credentials({})", self.certified.id)
     }
+}
+
+/// The certificates of a PEM file, one after the other.
+fn certificates(pem: &[u8]) -> Result<Vec<u8>, pem::Error> {
+    let mut all = Vec::new();
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        all.extend_from_slice(&certificate?);
+    }
+    if all.is_empty() { Err(pem::Error::NoItemsFound) } else { Ok(all) }
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Error> {

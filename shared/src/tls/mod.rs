@@ -22,7 +22,7 @@ pub use listener::{Incoming, Limits, Security, listen, listen_with};
 pub use renewal::{keep_renewed, warning};
 pub use slots::{Slot, Slots};
 pub use stream::{PeerInfo, PeerStream};
-pub use trust::{Refusal, Trust};
+pub use trust::{Refusal, Refused, Trust};
 pub use verify::Expect;
 
 use std::{io, path::PathBuf};

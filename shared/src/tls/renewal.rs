@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::{TlsFiles, Trust};
-use crate::identity::Certified;
+use crate::identity::{Certified, Kind};
 
 /// How often the files are looked at. SIGHUP has it done at once.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
@@ -46,10 +46,15 @@ pub fn warning(certified: &Certified, now: DateTime<Utc>) -> Option<String> {
     let end = certified.not_after.format("%Y-%m-%d %H:%M UTC");
     match age(certified, now) {
         Age::Young | Age::Half => None,
+        Age::Late if certified.id.kind == Kind::Store => Some(format!(
+            "The certificate ends at {end}, and no hub of the region has renewed it: see to it that one is reached and may do \
+             so (region.pem), or renew it by hand (pki issue with the same request)."
+        )),
         Age::Late => Some(format!("The certificate ends at {end}: renew it (pki issue with the same request).")),
-        Age::Ended => {
-            Some(format!("The certificate ended at {end}: nobody takes a connection with it. Renew it (pki issue)."))
-        }
+        Age::Ended => Some(format!(
+            "The certificate ended at {end}: nobody takes a connection with it, no hub can renew it any more. Renew it (pki \
+             issue)."
+        )),
     }
 }
 
@@ -129,7 +134,8 @@ mod tests {
     fn certified(from: i64, until: i64) -> Certified {
         let time = |days| DateTime::UNIX_EPOCH + TimeDelta::days(days);
         let id = "spiffe://test/hub/C/1/01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
-        Certified { id, event_key: None, replaces: vec![], der: vec![], not_before: time(from), not_after: time(until) }
+        let (not_before, not_after) = (time(from), time(until));
+        Certified { id, event_key: None, replaces: vec![], issuer: None, der: vec![], not_before, not_after }
     }
 
     #[test]

@@ -80,14 +80,16 @@ impl PeerStream {
         slot: Option<Slot>,
     ) -> Result<Self, Error> {
         let certificates = io.get_ref().1.peer_certificates().unwrap_or_default();
-        let certificate = certificates.first().ok_or(rustls::Error::NoCertificatesPresented)?;
-        let certified = Arc::new(Certified::parse(certificate)?);
-        let (holder, is_inbound) = (certified.id.uuid, slot.is_some());
-        let info = PeerInfo { certified: Some(certified), address, cut: CancellationToken::new() };
+        if certificates.is_empty() {
+            return Err(rustls::Error::NoCertificatesPresented.into());
+        }
+        let certified = Arc::new(Certified::parse_list(certificates)?);
+        let is_inbound = slot.is_some();
+        let info = PeerInfo { certified: Some(Arc::clone(&certified)), address, cut: CancellationToken::new() };
         // First entered, then looked up: whoever is refused in between is found by one of the two.
-        let entered = trust.enter(holder, info.cut.clone());
+        let entered = trust.enter(Arc::clone(&certified), info.cut.clone());
         let mut stream = Self::new(Io::Tls(Box::new(io)), info, slot, Some(entered));
-        if let Some(refusal) = trust.refusal(holder) {
+        if let Some(refusal) = trust.refusal_of(&certified) {
             stream.told = trust.tell().filter(|_| refusal.is_told && is_inbound);
             if stream.told.is_none() {
                 return Err(Error::Refused(refusal.why));

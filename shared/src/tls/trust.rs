@@ -2,7 +2,7 @@
 //! without a restart, and who is refused, which bites connections that are there already.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
 };
@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{Credentials, Error};
-use crate::identity::CaCertificate;
+use crate::identity::{CaCertificate, Certified};
 
 /// Refused callers that are told why at the same time: they must not take the place of others.
 const TOLD_AT_ONCE: usize = 16;
@@ -33,6 +33,34 @@ pub struct Refusal {
     pub is_told: bool,
 }
 
+/// Who gets no connection although the chain's authority certified it, itself or through a hub.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Refused {
+    /// Holders, whatever certificate they show.
+    pub holders: HashMap<Uuid, Refusal>,
+    /// Hubs that may not certify others any more: what they signed is refused, but for what is spared.
+    pub issuers: HashMap<Uuid, Refusal>,
+    /// Fingerprints of certificates that such hubs signed while they were trusted.
+    pub spared: HashSet<[u8; 32]>,
+}
+
+impl Refused {
+    /// Why a certificate is refused, if it is.
+    pub fn refusal_of(&self, certified: &Certified) -> Option<&Refusal> {
+        let by_issuer = || {
+            let issuer = certified.issuer.as_ref().and_then(|issuer| self.issuers.get(&issuer.hub.uuid));
+            issuer.filter(|_| !self.spared.contains(&certified.fingerprint()))
+        };
+        self.holders.get(&certified.id.uuid).or_else(by_issuer)
+    }
+}
+
+impl From<HashMap<Uuid, Refusal>> for Refused {
+    fn from(holders: HashMap<Uuid, Refusal>) -> Self {
+        Self { holders, ..Self::default() }
+    }
+}
+
 /// The own credentials and who is refused. Clones are the same thing.
 #[derive(Clone)]
 pub struct Trust(Arc<Inner>);
@@ -40,17 +68,17 @@ pub struct Trust(Arc<Inner>);
 struct Inner {
     ca: Arc<CaCertificate>,
     own: RwLock<Credentials>,
-    refused: RwLock<HashMap<Uuid, Refusal>>,
+    refused: RwLock<Refused>,
     open: Mutex<Open>,
     told: Arc<Semaphore>,
     renewals: watch::Sender<u64>,
 }
 
-/// Open connections, by the other end's UUID and a number of their own.
+/// Open connections, by a number of their own: what the other end showed, and what cuts it.
 #[derive(Default)]
 struct Open {
     last: u64,
-    connections: HashMap<Uuid, HashMap<u64, CancellationToken>>,
+    connections: HashMap<u64, (Arc<Certified>, CancellationToken)>,
 }
 
 impl Trust {
@@ -106,32 +134,43 @@ impl Trust {
         self.0.renewals.subscribe()
     }
 
-    /// Refuses exactly these holders from now on. Connections to those who are new among them are cut. Tells how many.
-    pub fn refuse(&self, refused: HashMap<Uuid, Refusal>) -> usize {
+    /// Refuses exactly these from now on. Connections to those who are new among them are cut. Tells how many.
+    pub fn refuse(&self, refused: impl Into<Refused>) -> usize {
+        let refused = refused.into();
         let before = {
             let mut held = self.0.refused.write().unwrap_or_else(PoisonError::into_inner);
             std::mem::replace(&mut *held, refused.clone())
         };
         let open = self.open();
-        let fresh = refused.keys().filter(|holder| !before.contains_key(holder));
-        let cut: Vec<_> = fresh.filter_map(|holder| open.connections.get(holder)).flat_map(HashMap::values).collect();
-        cut.iter().for_each(|connection| connection.cancel());
+        let is_fresh = |shown: &Certified| refused.refusal_of(shown).is_some() && before.refusal_of(shown).is_none();
+        let cut: Vec<_> = open.connections.values().filter(|(shown, _)| is_fresh(shown)).collect();
+        cut.iter().for_each(|(_, connection)| connection.cancel());
         cut.len()
     }
 
-    /// Why a holder is refused, if it is.
+    /// Why a holder is refused whatever it shows, if it is.
     pub fn refusal(&self, holder: Uuid) -> Option<Refusal> {
-        self.0.refused.read().unwrap_or_else(PoisonError::into_inner).get(&holder).cloned()
+        self.0.refused.read().unwrap_or_else(PoisonError::into_inner).holders.get(&holder).cloned()
+    }
+
+    /// Why a certificate is refused, if it is: for its holder, or for the hub that signed it.
+    pub fn refusal_of(&self, certified: &Certified) -> Option<Refusal> {
+        self.0.refused.read().unwrap_or_else(PoisonError::into_inner).refusal_of(certified).cloned()
+    }
+
+    /// Whether a hub may not certify others any more.
+    pub fn is_refused_issuer(&self, hub: Uuid) -> bool {
+        self.0.refused.read().unwrap_or_else(PoisonError::into_inner).issuers.contains_key(&hub)
     }
 
     /// Keeps an open connection in mind, to be cut when its other end is refused.
-    pub(super) fn enter(&self, holder: Uuid, cut: CancellationToken) -> Entered {
+    pub(super) fn enter(&self, shown: Arc<Certified>, cut: CancellationToken) -> Entered {
         let mut open = self.open();
         open.last += 1;
         let number = open.last;
-        open.connections.entry(holder).or_default().insert(number, cut);
+        open.connections.insert(number, (shown, cut));
         drop(open);
-        Entered { trust: self.clone(), holder, number }
+        Entered { trust: self.clone(), number }
     }
 
     /// Leave to tell a refused caller why, if there is room.
@@ -175,19 +214,12 @@ impl fmt::Debug for Trust {
 /// An open connection that is kept in mind; forgotten when dropped.
 pub(super) struct Entered {
     trust: Trust,
-    holder: Uuid,
     number: u64,
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        let mut open = self.trust.open();
-        if let Some(connections) = open.connections.get_mut(&self.holder) {
-            connections.remove(&self.number);
-            if connections.is_empty() {
-                open.connections.remove(&self.holder);
-            }
-        }
+        self.trust.open().connections.remove(&self.number);
     }
 }
 
@@ -269,17 +301,44 @@ mod tests {
     #[test]
     fn who_is_refused_is_cut_and_nobody_else() {
         let authority = Authority::create("test", Utc::now()).unwrap();
-        let trust = Trust::new(Holder::new(1_000).certified(&authority, CERTIFICATE_VALID));
-        let (bad, good) = (Uuid::now_v7(), Uuid::now_v7());
-        let cuts = [bad, bad, good].map(|_| CancellationToken::new());
+        let of = |number| Holder::new(number).certified(&authority, CERTIFICATE_VALID);
+        let trust = Trust::new(of(1_000));
+        let [bad, good] = [1_001, 1_002].map(|number| Arc::clone(of(number).certified()));
+        let shown = [&bad, &bad, &good];
+        let cuts = shown.map(|_| CancellationToken::new());
         let entered: Vec<_> =
-            [bad, bad, good].iter().zip(&cuts).map(|(holder, cut)| trust.enter(*holder, cut.clone())).collect();
+            shown.iter().zip(&cuts).map(|(shown, cut)| trust.enter(Arc::clone(shown), cut.clone())).collect();
         let refusal = Refusal { why: "revoked".to_owned(), is_told: true };
-        assert_eq!(trust.refuse(HashMap::from([(bad, refusal.clone())])), 2);
+        assert_eq!(trust.refuse(HashMap::from([(bad.id.uuid, refusal.clone())])), 2);
         assert_eq!(cuts.map(|cut| cut.is_cancelled()), [true, true, false]);
-        assert_eq!((trust.refusal(bad), trust.refusal(good)), (Some(refusal.clone()), None));
-        assert_eq!(trust.refuse(HashMap::from([(bad, refusal)])), 0, "not cut again");
+        assert_eq!((trust.refusal(bad.id.uuid), trust.refusal_of(&good)), (Some(refusal.clone()), None));
+        assert_eq!(trust.refuse(HashMap::from([(bad.id.uuid, refusal)])), 0, "not cut again");
         drop(entered);
         assert!(trust.open().connections.is_empty());
+    }
+
+    #[test]
+    fn what_a_refused_hub_signed_is_cut_but_for_what_is_spared() {
+        let authority = Authority::create("test", Utc::now()).unwrap();
+        let hub = crate::authority::tests::region(&authority, "C", 1);
+        let [old, fresh] = [1_000, 1_001].map(|number| {
+            let held = Holder::new(number).certified(&authority, CERTIFICATE_VALID / 100);
+            Arc::new(hub.renew(held.certified(), Utc::now() + Duration::from_secs(60)).unwrap())
+        });
+        let trust = Trust::new(Holder::new(1_002).certified(&authority, CERTIFICATE_VALID));
+        let cuts = [&old, &fresh].map(|shown| {
+            let cut = CancellationToken::new();
+            (trust.enter(Arc::clone(shown), cut.clone()), cut)
+        });
+        let refusal = Refusal { why: "revoked".to_owned(), is_told: false };
+        let refused = Refused {
+            issuers: HashMap::from([(hub.hub().uuid, refusal.clone())]),
+            spared: HashSet::from([old.fingerprint()]),
+            ..Refused::default()
+        };
+        assert_eq!(trust.refuse(refused), 1);
+        assert_eq!(cuts.map(|(_, cut)| cut.is_cancelled()), [false, true]);
+        assert_eq!((trust.refusal_of(&old), trust.refusal_of(&fresh)), (None, Some(refusal)));
+        assert!(trust.refusal(fresh.id.uuid).is_none(), "the holder itself is not");
     }
 }

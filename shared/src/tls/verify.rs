@@ -1,5 +1,5 @@
-//! The check that both ends of a handshake make of the other's certificate: signed by the chain's authority, good today,
-//! and the right id. No host name is compared; addresses change, ids don't.
+//! The check that both ends of a handshake make of the other's certificate: signed by the chain's authority or one of its
+//! regions' within its bounds, good today, and the right id. No host name is compared; addresses change, ids don't.
 
 use std::sync::Arc;
 
@@ -40,11 +40,16 @@ impl Verifier {
         Self { trust, provider, expect, hints: Vec::new() }
     }
 
-    fn check(&self, der: &CertificateDer<'_>, now: UnixTime, usage: KeyUsage) -> Result<(), rustls::Error> {
-        let ca = self.trust.ca();
-        ca.check(der, now, usage).map_err(refusal)?;
-        let certified = Certified::parse(der).and_then(|c| c.of_chain(ca.chain())).map_err(refusal)?;
-        if let Some(refused) = self.trust.refusal(certified.id.uuid) {
+    fn check(
+        &self,
+        leaf: &CertificateDer<'_>,
+        between: &[CertificateDer<'_>],
+        now: UnixTime,
+        usage: KeyUsage,
+    ) -> Result<(), rustls::Error> {
+        let list: Vec<_> = std::iter::once(leaf).chain(between).cloned().collect();
+        let certified = Certified::shown(&list, self.trust.ca(), now, usage).map_err(refusal)?;
+        if let Some(refused) = self.trust.refusal_of(&certified) {
             match self.expect {
                 // The alert says so to the caller, unless it is let in for a moment to see the proof.
                 None if !refused.is_told => return Err(CertificateError::Revoked.into()),
@@ -105,12 +110,12 @@ impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
+        intermediates: &[CertificateDer<'_>],
         _server_name: &ServerName<'_>,
         _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        self.check(end_entity, now, KeyUsage::server_auth()).map(|()| ServerCertVerified::assertion())
+        self.check(end_entity, intermediates, now, KeyUsage::server_auth()).map(|()| ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -137,7 +142,7 @@ impl ServerCertVerifier for Verifier {
 }
 
 impl ClientCertVerifier for Verifier {
-    /// None: every certificate of a chain comes from its one authority, and some clients choose none if the hint's
+    /// None: every certificate of a chain goes back to its one authority, and some clients choose none if the hint's
     /// spelling differs.
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         &self.hints
@@ -146,10 +151,10 @@ impl ClientCertVerifier for Verifier {
     fn verify_client_cert(
         &self,
         end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
+        intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, rustls::Error> {
-        self.check(end_entity, now, KeyUsage::client_auth()).map(|()| ClientCertVerified::assertion())
+        self.check(end_entity, intermediates, now, KeyUsage::client_auth()).map(|()| ClientCertVerified::assertion())
     }
 
     fn verify_tls12_signature(

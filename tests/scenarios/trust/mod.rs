@@ -1,6 +1,8 @@
 //! Identity over time: certificates that are revoked and renewed, numbers that were given twice, data directories that
 //! were copied.
 
+mod regional;
+
 use std::{fs, net::SocketAddr, path::Path, time::Duration};
 
 use chrono::Utc;
