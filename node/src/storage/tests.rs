@@ -231,18 +231,33 @@ async fn a_postgres_server_that_goes_away_within_a_commit_leaves_it_in_doubt() {
     assert!(node.db.fault().is_none());
 }
 
-/// A server that keeps its connection and does not answer: time is stopped, so that it runs when everything waits for it.
+/// A server that keeps its connection and does not answer. Time is stopped once everything waits for it, and so runs ahead.
 #[tokio::test]
 async fn a_postgres_server_that_does_not_answer_holds_nobody_up_for_ever() {
+    const SLEEPS: &str = "FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'";
     let node = Node::postgres().await;
     let run =
         async |sql: &'static str| node.db.write(move |tx| Box::pin(async move { tx.conn.batch(sql).await })).await;
+    let count = |what: &str| {
+        let sql = format!("SELECT count({what})::integer AS value {SLEEPS}");
+        node.db.read(|tx| {
+            Box::pin(async move {
+                let count = on!(tx, conn => sql_query(&sql).get_result::<Number>(conn).await)?;
+                Ok::<_, Error>(count.value > 0)
+            })
+        })
+    };
     run("CREATE TABLE kept (id INTEGER)").await.unwrap();
-    tokio::time::pause();
-    let late = run("INSERT INTO kept VALUES (1); SELECT pg_sleep(20)").await.unwrap_err();
+    let (late, ()) = tokio::join!(run("INSERT INTO kept VALUES (1); SELECT pg_sleep(20)"), async {
+        while !count("*").await.unwrap() {}
+        tokio::time::pause();
+    });
     tokio::time::resume();
-    assert!(matches!(late, Error::Unavailable(_)), "{late:?}");
-    assert!(node.db.fault().is_some_and(|why| why.contains("did not answer for 60 s")), "{:?}", node.db.fault());
+    assert!(matches!(late, Err(Error::Unavailable(_))), "{late:?}");
+    let why = node.db.fault().unwrap_or_default();
+    assert!(why.contains("did not answer for 60 s"), "{why}");
+    // The server still holds what belongs to the connection until it notices.
+    assert!(count("pg_terminate_backend(pid)").await.unwrap());
     run("INSERT INTO kept VALUES (2)").await.unwrap();
     assert!(node.db.fault().is_none());
 }

@@ -142,14 +142,15 @@ mod tests {
     #[test]
     fn every_table_with_clocks_is_named() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/storage/schema");
-        let pages = fs::read_dir(folder).unwrap().map(|page| fs::read_to_string(page.unwrap().path()).unwrap());
+        let pages = fs::read_dir(folder).unwrap().map(|page| page.unwrap().path());
+        let pages = pages.filter(|page| !page.ends_with("mod.rs")).map(|page| fs::read_to_string(page).unwrap());
         let (_, named) = include_str!("mod.rs").split_once("macro_rules! each_clocked").unwrap();
         let (named, _) = named.split_once("macro_rules!").unwrap();
         let named: Vec<&str> = named.split_whitespace().collect();
         let mut clocked = 0;
         for page in pages {
             for table in page.split("diesel::table! {").filter(|table| table.contains("clocks -> Binary,")) {
-                let Some(line) = table.lines().find(|line| line.ends_with(") {")) else { continue };
+                let line = table.lines().find(|line| line.ends_with(") {")).unwrap();
                 let name = line.trim().split_once(" (").unwrap().0;
                 assert!(named.contains(&name), "{name}");
                 clocked += 1;
