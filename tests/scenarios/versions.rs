@@ -6,7 +6,9 @@ use std::{collections::BTreeSet, path::Path};
 use codepop_node::journal::Audience;
 use codepop_proto::{accounts::UserRegistered, journal::EventHeader, stores::StoreDescribed};
 use codepop_shared::number;
-use codepop_tests::harness::{Builder, Mesh, SETTLE_TIMEOUT, Saying, Stranger, check, eventually, sqlite_sql};
+use codepop_tests::harness::{
+    Builder, Mesh, SETTLE_TIMEOUT, Saying, Spec, Stranger, check, eventually, sqlite_sql, store,
+};
 use prost::Message as _;
 
 /// Field number that no message of the contract has.
@@ -91,7 +93,10 @@ async fn an_older_build_passes_on_what_it_does_not_know_and_applies_it_when_it_i
         println!("no older build is named: scripts/versions.sh makes one and runs this with it");
         return;
     };
-    let mut mesh = Builder::with(2).setting("NODE_REPORT_SECS", "1").make().await;
+    // The new store knows nobody but the old one, and cannot reach the hub.
+    let hub = Spec { name: "hub".into(), kind: "SUPPLY_HUB", region: "C", place: (41.74, -111.83), seeds: vec![] };
+    let line = Builder::of(vec![hub, store(1, vec![0]), store(2, vec![1])]);
+    let mut mesh = line.setting("NODE_REPORT_SECS", "1").make().await;
     mesh.nodes[1].run_from(Some(Path::new(&old)));
     mesh.cut(0, 2);
     for node in 0..=2 {

@@ -165,6 +165,8 @@ impl Task {
         let mut replies = Vec::with_capacity(batch.len());
         let is_remote = matches!(tx.conn, Conn::Postgres(_));
         let mut fate = in_time(is_remote, run_all(&mut tx, batch, &mut replies), Error::Unavailable).await;
+        // Those that did not begin learn that they broke off.
+        batch.clear();
         if fate.is_ok() {
             fate = in_time(is_remote, tx.commit(), Error::InDoubt).await;
         }
