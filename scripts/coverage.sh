@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # How much of the code the tests run: the workspace is built with counters, the programs that scenarios start too, everything
-# that `cargo test` runs is run, and a table by folder is printed. Takes half an hour on two cores. What ends by `kill -9`
-# writes no counters, so that the figures are on the low side.
+# that `cargo test` runs is run, and a table by folder is printed. Takes half an hour on two cores.
 #
 #   coverage.sh [--out DIR]   the report by line goes to DIR (target/coverage)
 set -euo pipefail
@@ -16,7 +15,7 @@ out=$PWD/target/coverage
 while (($#)); do
     case $1 in
         --out) out=$(realpath -m "${2:?--out wants a folder}"); shift ;;
-        -h | --help) sed -n '2,6s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
+        -h | --help) sed -n '2,5s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 0 ;;
         *) stop_for "\"$1\" is no option: see --help" ;;
     esac
     shift
@@ -32,13 +31,13 @@ if [[ ! -x target/tools/cargo/bin/cov ]]; then
         stop_for "llvm_profparser could not be installed"
 fi
 
-# Only the workspace is counted. A pool of files for each program, which its processes add to as they end: one for each
-# process would fill the disk.
+# Only the workspace is counted, in a pool of files for each program: one for each process would fill the disk. The counters
+# live in the files, so that what ends by `kill -9` counts too.
 build=$PWD/target/coverage-build
 rm -rf "$out"
 mkdir -p "$out/raw"
 export RUSTC_WORKSPACE_WRAPPER=$PWD/scripts/lib/counted.sh CARGO_TARGET_DIR=$build CARGO_INCREMENTAL=0
-export LLVM_PROFILE_FILE=$out/raw/%4m.profraw
+export LLVM_PROFILE_FILE=$out/raw/%c%4m.profraw
 export CODEPOP_BIN_DIR=$build/debug
 export CODEPOP_GRPCURL=$PWD/target/tools/venv/bin/grpcurl CODEPOP_PYTHON=$PWD/target/tools/venv/bin/python3
 echo "building"

@@ -13,7 +13,7 @@ use codepop_shared::identity::{Kind, SpiffeId};
 use super::{
     PostgresDatabase,
     databases::{sql, sqlite_sql},
-    programs::{Program, bin_dir, command, run},
+    programs::{Program, bin_dir, command, counters, run},
 };
 use crate::faults::{Processes, Proxy};
 
@@ -194,7 +194,7 @@ impl Node {
         } else {
             std::process::Command::new(program)
         };
-        command.env_clear().stdin(Stdio::null());
+        command.env_clear().envs(counters()).stdin(Stdio::null());
         command.arg("run").args(["--data-dir", self.dir.to_str().unwrap()]);
         command.args(["--listen", "127.0.0.1:0", "--log-format", "json"]);
         command.args(["--heartbeat-interval-ms", &self.times.0.to_string()]);

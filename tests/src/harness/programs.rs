@@ -1,7 +1,9 @@
 //! The built programs: where they are, and one running process of them.
 
 use std::{
-    env, fs,
+    env,
+    ffi::OsString,
+    fs,
     fs::{File, OpenOptions},
     io::{Read as _, Seek as _, SeekFrom},
     path::{Path, PathBuf},
@@ -40,12 +42,15 @@ pub fn bin_dir() -> &'static Path {
 /// Where an instrumented program writes its counters.
 const COUNTERS_FILE: &str = "LLVM_PROFILE_FILE";
 
+/// When the tests' coverage is measured, so is that of the programs.
+pub(super) fn counters() -> Option<(&'static str, OsString)> {
+    env::var_os(COUNTERS_FILE).map(|file| (COUNTERS_FILE, file))
+}
+
 /// A command of one of the programs, without any variable of ours in its environment.
 pub fn command(program: &str) -> Command {
     let mut command = Command::new(bin_dir().join(program));
-    command.env_clear().stdin(Stdio::null());
-    // When the tests' coverage is measured, so is that of the programs.
-    command.envs(env::var_os(COUNTERS_FILE).map(|file| (COUNTERS_FILE, file)));
+    command.env_clear().envs(counters()).stdin(Stdio::null());
     command
 }
 

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use super::{
     check,
     gateway::{Answer, client, read},
-    programs::{Program, bin_dir, run, try_run},
+    programs::{Program, bin_dir, counters, run, try_run},
 };
 
 /// Time for a program to serve.
@@ -75,7 +75,7 @@ impl Seeded {
             if folder == "gateway" { ("codepop-gateway", "serving") } else { ("codepop-node", "the node serves") };
         let mut command = Command::new("sh");
         let script = format!("set -a; . '{}'; exec {program} run", self.dir().join(folder).join("env").display());
-        command.args(["-c", &script]).env_clear();
+        command.args(["-c", &script]).env_clear().envs(counters());
         command.env("PATH", format!("{}:/usr/bin:/bin", bin_dir().display())).env("LOG_FORMAT", "json");
         let mut program = Program::start(command, &self.root.path().join(folder).with_extension("log"));
         program.said(START_TIMEOUT, message).await;
