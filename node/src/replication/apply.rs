@@ -43,17 +43,6 @@ const NEVER_HELD: &[&str] = &[
 /// Kinds whose rows keep no clocks, or are dropped when their time is over: the events stay live.
 pub const WITHOUT_CLOCKS: &[&str] = &["codepop.accounts.v1.SessionEnded", "codepop.accounts.v1.LegacySessionKept"];
 
-/// Kinds that leave a rest behind, so that what they removed stays removed; it is dropped beyond the horizon.
-pub const REMOVALS: &[&str] = &[
-    "codepop.accounts.v1.SessionEnded",
-    "codepop.catalog.v1.DrinkWithdrawn",
-    "codepop.catalog.v1.UserDrinkDeleted",
-    "codepop.catalog.v1.FavoriteRemoved",
-    "codepop.preferences.v1.PreferenceRemoved",
-    "codepop.notifications.v1.ChainNoticeWithdrawn",
-    "codepop.reports.v1.StockReported",
-];
-
 /// Whether events of this kind are merged whatever the clock of their origin says.
 pub fn is_never_held(kind: &str) -> bool {
     NEVER_HELD.contains(&kind)

@@ -20,7 +20,6 @@ use diesel::{
 };
 use diesel_async::RunQueryDsl as _;
 
-use super::apply::REMOVALS;
 use crate::{
     app::canonical::Canonical,
     clock::Hlc,
@@ -32,6 +31,17 @@ use crate::{
         schema::{events, horizon},
     },
 };
+
+/// Kinds that leave a rest behind, so that what they removed stays removed; it is dropped beyond the horizon.
+const REMOVALS: &[&str] = &[
+    "codepop.accounts.v1.SessionEnded",
+    "codepop.catalog.v1.DrinkWithdrawn",
+    "codepop.catalog.v1.UserDrinkDeleted",
+    "codepop.catalog.v1.FavoriteRemoved",
+    "codepop.preferences.v1.PreferenceRemoved",
+    "codepop.notifications.v1.ChainNoticeWithdrawn",
+    "codepop.reports.v1.StockReported",
+];
 
 /// How long what was removed is remembered. The whole chain must use the same figure; half a year is as long as a token is
 /// good and longer than any store was ever closed for building.
