@@ -29,13 +29,23 @@ impl Stamp {
     pub fn is_after(&self, other: &Self) -> bool {
         (self.hlc, self.origin, self.seq) > (other.hlc, other.origin, other.seq)
     }
+
+    /// As it stands in a stored field clock, after the field.
+    pub fn to_bytes(&self) -> [u8; ENTRY_LEN - 1] {
+        let mut bytes = [0; ENTRY_LEN - 1];
+        bytes[..8].copy_from_slice(&self.hlc.0.to_be_bytes());
+        bytes[8..24].copy_from_slice(self.origin.as_bytes());
+        bytes[24..32].copy_from_slice(&self.stream.to_be_bytes());
+        bytes[32..].copy_from_slice(&self.seq.to_be_bytes());
+        bytes
+    }
 }
 
 /// A mergeable field of a row. The numbers are stored: they are never given to another field.
 pub type Field = u8;
 
 /// Bytes of one stored field clock: field, hlc, origin, stream, seq.
-const ENTRY_LEN: usize = 1 + 8 + 16 + 8 + 8;
+pub const ENTRY_LEN: usize = 1 + 8 + 16 + 8 + 8;
 
 /// The merge of one event into one row.
 pub struct Merge {
@@ -115,10 +125,7 @@ impl Merge {
         let mut bytes = Vec::with_capacity(self.clocks.len() * ENTRY_LEN);
         for (field, stamp) in &self.clocks {
             bytes.push(*field);
-            bytes.extend_from_slice(&stamp.hlc.0.to_be_bytes());
-            bytes.extend_from_slice(stamp.origin.as_bytes());
-            bytes.extend_from_slice(&stamp.stream.to_be_bytes());
-            bytes.extend_from_slice(&stamp.seq.to_be_bytes());
+            bytes.extend_from_slice(&stamp.to_bytes());
         }
         bytes
     }

@@ -25,7 +25,7 @@ pub use self::{
     emit::{emit, next_number},
     entries::{Outcome, State},
     event::{BODY_MAX, Draft, Event, HEADER_MAX, Hash, Header, Malformed, sha256},
-    merge::{Field, Merge, Stamp, source, sources},
+    merge::{ENTRY_LEN, Field, Merge, Stamp, source, sources},
     replicated::{Error, Replicated},
     streams::{Positions, Stream, StreamKey},
 };

@@ -24,7 +24,9 @@ use crate::{
     app::canonical::Canonical,
     clock::Hlc,
     each_removable,
-    journal::{Audience, Error, Event, Field, Merge, Outcome, Replicated, Scope, Stamp, emit, live, source},
+    journal::{
+        Audience, ENTRY_LEN, Error, Event, Field, Merge, Outcome, Replicated, Scope, Stamp, emit, live, source, sources,
+    },
     on,
     storage::{
         self, Tx,
@@ -62,6 +64,11 @@ const ONLY: i16 = 1;
 
 /// Rows with the clock of a single field that is older than a time; the clock's first bytes are field and time.
 const OLDER: &str = "length(clocks) = 41 AND substr(clocks, 2, 8) < ";
+
+/// Rows with the clock of a single field that comes from one event.
+const OWN: &str = "length(clocks) = 41 AND substr(clocks, 2, 40) = ";
+
+const _: () = assert!(ENTRY_LEN == 41, "the conditions above count on it");
 
 /// Ends of sessions that still count.
 const SESSION_ENDS: &str = "kind = 'codepop.accounts.v1.SessionEnded' AND live > 0 AND hlc < ";
@@ -176,7 +183,7 @@ async fn forget(tx: &mut Tx, before: Hlc) -> Result<(), storage::Error> {
 
 /// Counts how many of these rows come from each event.
 fn count(rows: &[Vec<u8>], lost: &mut HashMap<(i64, i64), i32>) {
-    for stamp in rows.iter().filter_map(|clocks| crate::journal::sources(clocks).ok()).flatten() {
+    for stamp in rows.iter().filter_map(|clocks| sources(clocks).ok()).flatten() {
         *lost.entry((stamp.stream, stamp.seq)).or_insert(0) += 1;
     }
 }
@@ -200,12 +207,12 @@ pub(super) async fn settle(
     if header.hlc >= current(tx).await? {
         return Ok(outcome);
     }
-    let (mut live, key) = (outcome.live, clock_key(stamp));
+    let (mut live, key) = (outcome.live, stamp.to_bytes().to_vec());
     if header.kind == SESSION_ENDED {
         live = 0;
     }
     each_removable!(table, removed => {
-        let own = sql::<Bool>("length(clocks) = 41 AND substr(clocks, 2, 40) = ").bind::<Binary, _>(key.clone());
+        let own = sql::<Bool>(OWN).bind::<Binary, _>(key.clone());
         let dropped = on!(tx, conn => diesel::delete(table::table.filter(removed()).filter(own.clone()))
             .execute(conn)
             .await)?;
@@ -216,12 +223,6 @@ pub(super) async fn settle(
 
 /// The end of a session, whose row goes by itself.
 const SESSION_ENDED: &str = "codepop.accounts.v1.SessionEnded";
-
-/// A field's clock in a row, without the field.
-fn clock_key(stamp: &Stamp) -> Vec<u8> {
-    let (hlc, origin) = (stamp.hlc.0.to_be_bytes(), stamp.origin.into_bytes());
-    [&hlc[..], &origin, &stamp.stream.to_be_bytes(), &stamp.seq.to_be_bytes()].concat()
-}
 
 /// Feeds the horizon into a digest. Returns how many rows it has.
 ///
