@@ -60,7 +60,9 @@ impl Chain {
 /// Runs the program without any variable of ours in the environment but those given.
 fn node_in(dir: &Path, args: &[&str], env: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_codepop-node"));
-    command.current_dir(dir).args(args).env_clear().envs(env.iter().copied());
+    // Nothing of ours but where lines are counted, when they are.
+    let counters = std::env::var_os("LLVM_PROFILE_FILE").map(|file| ("LLVM_PROFILE_FILE", file));
+    command.current_dir(dir).args(args).env_clear().envs(counters).envs(env.iter().copied());
     command.output().unwrap()
 }
 

@@ -97,3 +97,55 @@ fn a_changed_byte_is_noticed() {
     header.header = bytes.into();
     assert!(Event::parse(header).map_or(true, |event| !event.is_signed_by(&key)));
 }
+
+/// A signature of the key whose first half is moved by a point of small order: what checks may disagree on.
+fn signed_at_the_edge(key: &ed25519_dalek::SigningKey, event: &mut Event, at: usize) {
+    use curve25519_dalek::{EdwardsPoint, Scalar, constants::EIGHT_TORSION, digest::Update as _};
+    let nonce = Scalar::from(1_000_u64 + at as u64);
+    let commitment = (EdwardsPoint::mul_base(&nonce) + EIGHT_TORSION[at]).compress().to_bytes();
+    let challenge =
+        sha2::Sha512::default().chain(commitment).chain(key.verifying_key().as_bytes()).chain(&event.header_bytes);
+    let challenge = Scalar::from_hash(challenge);
+    let answer = nonce + challenge * key.to_scalar();
+    event.signature[..32].copy_from_slice(&commitment);
+    event.signature[32..].copy_from_slice(answer.as_bytes());
+}
+
+#[test]
+fn signatures_are_judged_alike_one_by_one_and_together() {
+    let author = crate::testing::author(crate::testing::name(1_000, "C"));
+    let draft = |seq: u64| Draft {
+        audience: &Audience::Everyone,
+        seq,
+        previous: (seq > 1).then_some([7; 32]),
+        hlc: crate::clock::Hlc(seq),
+        schema_version: 1,
+        kind: "test",
+        subject: 0,
+        message: b"hello",
+    };
+    let key = author.key().verifying_key();
+    let good: Vec<Event> = (1..=40).map(|seq| Event::sign(&author, draft(seq))).collect();
+    let are = |events: &[Event]| super::are_signed(events.iter().map(|event| (event, &key)));
+    assert!(are(&good) && are(&[]));
+    // One bad one among many is found, wherever it stands and whatever is wrong with it.
+    for (at, byte) in [(0, 0), (17, 31), (39, 40)] {
+        let mut events = good.clone();
+        events[at].signature[byte] ^= 1;
+        assert!(!events[at].is_signed_by(&key) && !are(&events));
+    }
+    let mut swapped = good.clone();
+    let first = swapped[0].signature;
+    swapped[0].signature = swapped[1].signature;
+    swapped[1].signature = first;
+    assert!(!are(&swapped));
+    // Where checks by other rules say one thing alone and by chance another together.
+    for at in 1..8 {
+        let mut events = good.clone();
+        signed_at_the_edge(author.key(), &mut events[at], at);
+        let alone = events[at].is_signed_by(&key);
+        for _ in 0..16 {
+            assert_eq!(are(&events), alone, "a point of small order {at}");
+        }
+    }
+}

@@ -2,16 +2,17 @@
 //! transaction. Nothing unsigned is ever believed, whoever brings it.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::HashMap,
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use codepop_proto::{
-    accounts::UserDeleted,
     journal::SignedEvent,
     mesh::{CertificateRevoked, NodeAnnounced, NodeReplaced},
 };
 use codepop_shared::identity::{Certified, KeyId, Kind, SpiffeId};
+use ed25519_dalek::VerifyingKey;
 use futures::future::BoxFuture;
 use prost::{Message as _, Name as _};
 use uuid::Uuid;
@@ -21,13 +22,16 @@ use crate::{
     accounts, audit,
     auth::Permit,
     clock::Hlc,
-    journal::{Event, Outcome, Stamp, State, Stream, StreamKey, conflicts, entries, snapshots, streams},
+    journal::{Event, Outcome, Stamp, State, Stream, StreamKey, are_signed, conflicts, entries, snapshots, streams},
     mesh::{registry, replaced, revocations},
     storage::{self, Db, Tx},
 };
 
 /// Signatures that are checked in one go at the least: fewer are not worth another thread.
 const VERIFIED_AT_ONCE_MIN: usize = 64;
+
+/// How long batches that wait are merged in one transaction: this node's own writes wait for its end.
+const MERGE_FOR: Duration = Duration::from_millis(30);
 
 /// Why events are not taken.
 #[derive(Debug, thiserror::Error)]
@@ -105,7 +109,8 @@ pub fn read(
     Ok((run.key, Arc::unwrap_or_clone(run.events)))
 }
 
-/// Events of one stream whose form and signatures are in order.
+/// Events of one stream whose form and signatures are in order. Cheap to clone.
+#[derive(Clone)]
 pub struct Verified {
     run: Run,
     keys: Keys,
@@ -150,6 +155,35 @@ impl Verified {
             taken => taken,
         }
     }
+}
+
+/// Takes batches in one after the other, in one transaction and so with one sync to disk: the first, and further ones for
+/// [`MERGE_FOR`]. Returns what became of those that it got to. If that fails, the first is tried alone, because what is
+/// wrong may be with one of the others.
+///
+/// # Errors
+/// The first doesn't fit what is known, or the database failed.
+pub async fn take_some(db: &Db, batches: Vec<Verified>) -> Result<Vec<Taken>, Error> {
+    let Some(first) = batches.first().cloned() else { return Ok(Vec::new()) };
+    let is_own = |batch: &Verified| batch.run.key.0 == db.author().id.uuid;
+    if batches.len() > 1 && !batches.iter().any(is_own) {
+        let together = db.receive(move |tx| {
+            Box::pin(async move {
+                let (began, mut all) = (Instant::now(), Vec::new());
+                for Verified { run, keys } in batches {
+                    all.push(run.take(tx, &keys, apply, &Permit::default()).await?);
+                    if began.elapsed() >= MERGE_FOR {
+                        break;
+                    }
+                }
+                Ok::<_, Error>(all)
+            })
+        });
+        if let Ok(all) = together.await {
+            return Ok(all);
+        }
+    }
+    Ok(vec![first.take(db, &Permit::default()).await?])
 }
 
 /// Our own words come back to us only when this database lost them. They are not taken: the proof is enough.
@@ -235,7 +269,7 @@ impl Run {
         Self { from: key.0, key, events: Arc::new(vec![event]), live_after: Some(0) }
     }
 
-    /// Checks every signature, off the async threads and on all cores: 40 µs each.
+    /// Checks every signature, off the async threads, on all cores and on each many at once: 7 µs each, alone 33.
     async fn verify(&self, db: &Db) -> Result<Keys, Error> {
         let mut keys = Keys::new();
         for event in self.events.iter() {
@@ -254,7 +288,9 @@ impl Run {
         let checks = (0..self.events.len()).step_by(share).map(|from| {
             let (events, keys) = (Arc::clone(&self.events), keys.clone());
             tokio::task::spawn_blocking(move || {
-                events.iter().skip(from).take(share).all(|event| is_signed(event, &keys))
+                let some = events.iter().skip(from).take(share);
+                let with_keys: Option<Vec<_>> = some.map(|event| Some((event, signing_key(event, &keys)?))).collect();
+                with_keys.is_some_and(are_signed)
             })
         });
         for good in futures::future::join_all(checks).await {
@@ -372,9 +408,8 @@ fn too_late<'a>(
     Box::pin(std::future::ready(Ok(is_void_now())))
 }
 
-fn is_signed(event: &Event, keys: &Keys) -> bool {
-    let key = keys.get(&event.header.key_id).and_then(|certified| certified.event_key.as_ref());
-    key.is_some_and(|key| event.is_signed_by(key))
+fn signing_key<'a>(event: &Event, keys: &'a Keys) -> Option<&'a VerifyingKey> {
+    keys.get(&event.header.key_id)?.event_key.as_ref()
 }
 
 /// Bodies are erased for one reason alone: their user is deleted. Whoever leaves out another one would have it lost here
@@ -477,31 +512,6 @@ pub async fn proofs(db: &Db, signed: Vec<SignedEvent>) -> Result<(), Error> {
     singles(db, announced).await?;
     singles(db, others).await?;
     Ok(())
-}
-
-/// The proofs that go with events: for each erased body the deletion of its user, and who signed it.
-pub async fn proofs_for(tx: &mut Tx, events: &[SignedEvent]) -> Result<Vec<SignedEvent>, storage::Error> {
-    let erased =
-        events.iter().filter(|event| event.body.is_empty()).filter_map(|event| Event::parse(event.clone()).ok());
-    let subjects: BTreeSet<i64> = erased.map(|event| event.header.subject).filter(|subject| *subject != 0).collect();
-    let (mut proofs, mut origins) = (Vec::new(), BTreeSet::new());
-    for subject in subjects {
-        for signed in entries::live_of_kind(tx, subject, &UserDeleted::full_name()).await? {
-            let Ok(event) = Event::parse(signed) else { continue };
-            origins.insert(event.header.origin);
-            proofs.push(event.into_signed());
-        }
-    }
-    for origin in origins {
-        proofs.extend(announcement_of(tx, origin).await?);
-    }
-    Ok(proofs)
-}
-
-/// How an origin announced itself last.
-pub async fn announcement_of(tx: &mut Tx, origin: Uuid) -> Result<Option<SignedEvent>, storage::Error> {
-    let Some(known) = registry::find(tx, origin).await? else { return Ok(None) };
-    entries::get(tx, known.announcement.0, known.announcement.1).await
 }
 
 /// Takes in single live events out of their streams' order: an account that is fetched before its streams arrive. They

@@ -1,7 +1,11 @@
 //! What this node tells a peer whose state differs: its own state, its live events by position and hash, and those that
-//! the peer asks for. Only of audiences that both hold.
+//! the peer asks for. Only of audiences that both hold. And what proves the events that it sends.
+
+use std::collections::BTreeSet;
 
 use codepop_proto::{
+    accounts::UserDeleted,
+    journal::SignedEvent,
     mesh::{
         AudienceState as Said, CompareStateResponse, FetchLiveRequest, FetchLiveResponse, ListLiveRequest,
         ListLiveResponse, LiveEvent, LiveStream,
@@ -9,16 +13,17 @@ use codepop_proto::{
     nodes::NounDigest,
 };
 use codepop_shared::{Code, Failure, identity::SpiffeId};
+use prost::Name as _;
 use uuid::Uuid;
 
 use super::{
-    accept,
     apply::Part,
     session::BATCH_BYTES_MAX,
     states::{AudienceState, States},
 };
 use crate::{
-    journal::{Audience, entries, live, snapshots, streams},
+    journal::{Audience, Event, entries, live, snapshots, streams},
+    mesh::registry,
     storage::{self, Db, Tx},
 };
 
@@ -121,5 +126,30 @@ async fn chosen(
         }
         events.push(event);
     }
-    Ok(FetchLiveResponse { events, announcement: accept::announcement_of(tx, origin).await? })
+    Ok(FetchLiveResponse { events, announcement: announcement_of(tx, origin).await? })
+}
+
+/// The proofs that go with events: for each erased body the deletion of its user, and who signed it.
+pub async fn proofs_for(tx: &mut Tx, events: &[SignedEvent]) -> Result<Vec<SignedEvent>, storage::Error> {
+    let erased =
+        events.iter().filter(|event| event.body.is_empty()).filter_map(|event| Event::parse(event.clone()).ok());
+    let subjects: BTreeSet<i64> = erased.map(|event| event.header.subject).filter(|subject| *subject != 0).collect();
+    let (mut proofs, mut origins) = (Vec::new(), BTreeSet::new());
+    for subject in subjects {
+        for signed in entries::live_of_kind(tx, subject, &UserDeleted::full_name()).await? {
+            let Ok(event) = Event::parse(signed) else { continue };
+            origins.insert(event.header.origin);
+            proofs.push(event.into_signed());
+        }
+    }
+    for origin in origins {
+        proofs.extend(announcement_of(tx, origin).await?);
+    }
+    Ok(proofs)
+}
+
+/// How an origin announced itself last.
+pub async fn announcement_of(tx: &mut Tx, origin: Uuid) -> Result<Option<SignedEvent>, storage::Error> {
+    let Some(known) = registry::find(tx, origin).await? else { return Ok(None) };
+    entries::get(tx, known.announcement.0, known.announcement.1).await
 }

@@ -138,7 +138,7 @@ impl MeshRpc {
             Box::pin(async move {
                 let Some((by, stamp)) = replaced::taken_by(tx, node).await? else { return Ok(Vec::new()) };
                 let said = entries::get(tx, stamp.stream, stamp.seq).await?;
-                let announced = accept::announcement_of(tx, by).await?;
+                let announced = lend::announcement_of(tx, by).await?;
                 Ok::<_, storage::Error>(announced.into_iter().chain(said).collect())
             })
         });

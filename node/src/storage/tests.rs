@@ -44,6 +44,8 @@ async fn assert_sqlite_is_durable(tx: &mut Tx) {
     let compiled: Vec<String> = compiled.unwrap().into_iter().map(|word| word.value).collect();
     assert!(compiled.iter().any(|option| option == "THREADSAFE=2"), "{compiled:?}");
     assert!(!compiled.iter().any(|option| option == "ENABLE_MEMORY_MANAGEMENT"), "{compiled:?}");
+    // And no statement is parsed anew because of what is bound to it.
+    assert!(compiled.iter().any(|option| option == "ENABLE_QPSG"), "{compiled:?}");
 }
 
 #[tokio::test]
