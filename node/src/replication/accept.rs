@@ -157,8 +157,8 @@ impl Verified {
     }
 }
 
-/// Takes batches in one after the other, in one transaction and so with one sync to disk: the first, and further ones for
-/// [`MERGE_FOR`]. Returns what became of those that it got to. If that fails, the first is tried alone, because what is
+/// Takes batches in one after the other, in one transaction and so with one sync to disk: the first, and further ones
+/// for `MERGE_FOR`. Returns what became of those that it got to. If that fails, the first is tried alone, because what is
 /// wrong may be with one of the others.
 ///
 /// # Errors
