@@ -2,9 +2,8 @@
 
 use bytes::Bytes;
 use codepop_proto::journal::{EventHeader, SignedEvent};
-use codepop_shared::identity::{KeyId, SpiffeId};
+use codepop_shared::identity::{KeyId, SpiffeId, is_signed};
 use ed25519_dalek::VerifyingKey;
-use ed25519_zebra::{Signature, VerificationKey, VerificationKeyBytes, batch};
 use prost::Message as _;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
@@ -106,11 +105,9 @@ impl Event {
         Self { signature: author.sign(&header_bytes), header, header_bytes, body: body.into() }
     }
 
-    /// Whether the signature is the key's, by the rules of ZIP 215: RFC 8032 leaves open what is signed at the edges of the
-    /// curve; these rules do not, so that every node decides alike, and one by one or together ([`are_signed`]) as well.
+    /// Whether the signature is the key's, on every node alike.
     pub fn is_signed_by(&self, key: &VerifyingKey) -> bool {
-        let key = VerificationKey::try_from(key.to_bytes());
-        key.is_ok_and(|key| key.verify(&Signature::from_bytes(&self.signature), &self.header_bytes).is_ok())
+        is_signed((key, &self.header_bytes, &self.signature))
     }
 
     /// Hash of the header: what the next event of the stream names as its predecessor.
@@ -132,17 +129,6 @@ impl Event {
     pub fn into_signed(self) -> SignedEvent {
         SignedEvent { header: self.header_bytes, signature: Bytes::copy_from_slice(&self.signature), body: self.body }
     }
-}
-
-/// Whether every event is signed by the key beside it. Says what [`Event::is_signed_by`] says of each, and costs a fifth: the
-/// equations of all signatures are checked as one, each times a random number that nobody can foresee.
-pub fn are_signed<'a>(events: impl IntoIterator<Item = (&'a Event, &'a VerifyingKey)>) -> bool {
-    let mut together = batch::Verifier::new();
-    for (event, key) in events {
-        let key = VerificationKeyBytes::from(key.to_bytes());
-        together.queue((key, Signature::from_bytes(&event.signature), &event.header_bytes));
-    }
-    together.verify(rand::rng()).is_ok()
 }
 
 /// What an author says in a new event.

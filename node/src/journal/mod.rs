@@ -24,7 +24,7 @@ pub use self::{
     authority::Scope,
     emit::{emit, next_number},
     entries::{Outcome, State},
-    event::{BODY_MAX, Draft, Event, HEADER_MAX, Hash, Header, Malformed, are_signed, sha256},
+    event::{BODY_MAX, Draft, Event, HEADER_MAX, Hash, Header, Malformed, sha256},
     merge::{ENTRY_LEN, Field, Merge, Stamp, source, sources},
     replicated::{Error, Replicated},
     streams::{Positions, Stream, StreamKey},

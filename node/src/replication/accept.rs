@@ -1,17 +1,13 @@
 //! The one door through which what others said comes in: verify, check authority, store, advance, merge, all in one
 //! transaction. Nothing unsigned is ever believed, whoever brings it.
 
-use std::{
-    collections::HashMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, sync::Arc};
 
 use codepop_proto::{
     journal::SignedEvent,
     mesh::{CertificateRevoked, NodeAnnounced, NodeReplaced},
 };
-use codepop_shared::identity::{Certified, KeyId, Kind, SpiffeId};
+use codepop_shared::identity::{Certified, KeyId, Kind, SpiffeId, are_signed};
 use ed25519_dalek::VerifyingKey;
 use futures::future::BoxFuture;
 use prost::{Message as _, Name as _};
@@ -22,16 +18,13 @@ use crate::{
     accounts, audit,
     auth::Permit,
     clock::Hlc,
-    journal::{Event, Outcome, Stamp, State, Stream, StreamKey, are_signed, conflicts, entries, snapshots, streams},
+    journal::{Event, Outcome, Stamp, State, Stream, StreamKey, conflicts, entries, snapshots, streams},
     mesh::{registry, replaced, revocations},
     storage::{self, Db, Tx},
 };
 
 /// Signatures that are checked in one go at the least: fewer are not worth another thread.
 const VERIFIED_AT_ONCE_MIN: usize = 64;
-
-/// How long batches that wait are merged in one transaction: this node's own writes wait for its end.
-const MERGE_FOR: Duration = Duration::from_millis(30);
 
 /// Why events are not taken.
 #[derive(Debug, thiserror::Error)]
@@ -109,8 +102,7 @@ pub fn read(
     Ok((run.key, Arc::unwrap_or_clone(run.events)))
 }
 
-/// Events of one stream whose form and signatures are in order. Cheap to clone.
-#[derive(Clone)]
+/// Events of one stream whose form and signatures are in order.
 pub struct Verified {
     run: Run,
     keys: Keys,
@@ -155,35 +147,6 @@ impl Verified {
             taken => taken,
         }
     }
-}
-
-/// Takes batches in one after the other, in one transaction and so with one sync to disk: the first, and further ones
-/// for `MERGE_FOR`. Returns what became of those that it got to. If that fails, the first is tried alone, because what is
-/// wrong may be with one of the others.
-///
-/// # Errors
-/// The first doesn't fit what is known, or the database failed.
-pub async fn take_some(db: &Db, batches: Vec<Verified>) -> Result<Vec<Taken>, Error> {
-    let Some(first) = batches.first().cloned() else { return Ok(Vec::new()) };
-    let is_own = |batch: &Verified| batch.run.key.0 == db.author().id.uuid;
-    if batches.len() > 1 && !batches.iter().any(is_own) {
-        let together = db.receive(move |tx| {
-            Box::pin(async move {
-                let (began, mut all) = (Instant::now(), Vec::new());
-                for Verified { run, keys } in batches {
-                    all.push(run.take(tx, &keys, apply, &Permit::default()).await?);
-                    if began.elapsed() >= MERGE_FOR {
-                        break;
-                    }
-                }
-                Ok::<_, Error>(all)
-            })
-        });
-        if let Ok(all) = together.await {
-            return Ok(all);
-        }
-    }
-    Ok(vec![first.take(db, &Permit::default()).await?])
 }
 
 /// Our own words come back to us only when this database lost them. They are not taken: the proof is enough.
@@ -289,8 +252,7 @@ impl Run {
             let (events, keys) = (Arc::clone(&self.events), keys.clone());
             tokio::task::spawn_blocking(move || {
                 let some = events.iter().skip(from).take(share);
-                let with_keys: Option<Vec<_>> = some.map(|event| Some((event, signing_key(event, &keys)?))).collect();
-                with_keys.is_some_and(are_signed)
+                some.map(|event| signed(event, &keys)).collect::<Option<Vec<_>>>().is_some_and(are_signed)
             })
         });
         for good in futures::future::join_all(checks).await {
@@ -408,8 +370,10 @@ fn too_late<'a>(
     Box::pin(std::future::ready(Ok(is_void_now())))
 }
 
-fn signing_key<'a>(event: &Event, keys: &'a Keys) -> Option<&'a VerifyingKey> {
-    keys.get(&event.header.key_id)?.event_key.as_ref()
+/// What must have been signed, and by whom.
+fn signed<'a>(event: &'a Event, keys: &'a Keys) -> Option<(&'a VerifyingKey, &'a [u8], &'a [u8; 64])> {
+    let key = keys.get(&event.header.key_id)?.event_key.as_ref()?;
+    Some((key, &event.header_bytes, &event.signature))
 }
 
 /// Bodies are erased for one reason alone: their user is deleted. Whoever leaves out another one would have it lost here

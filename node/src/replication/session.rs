@@ -13,9 +13,9 @@ use codepop_shared::identity::SpiffeId;
 
 use crate::journal::{Audience, Positions, Stream, StreamKey};
 
-/// Events that may be under way without an acknowledgement: an eighth of a second of catch-up, and a bound on what a slow
-/// peer makes us hold.
-pub const WINDOW_EVENTS: u64 = 5_000;
+/// Events that may be under way without an acknowledgement: a quarter of a second of catch-up, and a bound on what a
+/// slow peer makes us hold.
+pub const WINDOW_EVENTS: u64 = 2_000;
 
 /// Events in one frame at the most, as the contract says.
 pub const BATCH_EVENTS_MAX: usize = 500;

@@ -1,10 +1,7 @@
 //! A replication session on a connection: frames in, frames out, the journal in between. A peer that reads slowly holds
 //! up nobody but itself: its frames wait in a queue of its own, and what it lacks waits in the journal.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use codepop_proto::{
     journal::SignedEvent,
@@ -27,6 +24,7 @@ use super::{
     states::States,
 };
 use crate::{
+    auth::Permit,
     journal::{Audience, Stream, conflicts, entries, streams},
     mesh::links::Links,
     storage::{self, Db},
@@ -35,13 +33,8 @@ use crate::{
 /// Frames that may wait for a connection: two batches under way and their acknowledgements.
 pub const QUEUE_FRAMES: usize = 8;
 
-/// Batches of one peer that may be between their arrival and their commit in any case: while one is merged, the next is
-/// verified.
-const UNDER_WAY: usize = 2;
-
-/// Further batches that may be so at this node, of whichever peers: those that wait are merged in one transaction. With
-/// [`UNDER_WAY`] it bounds the memory that peers can fill.
-const UNDER_WAY_SPARE: usize = 8;
+/// Batches of one peer that are between their arrival and their commit: while one is merged, the next is verified.
+const UNDER_WAY: u32 = 2;
 
 /// How often both sides compare what they have.
 pub const TICK: Duration = Duration::from_secs(1);
@@ -70,15 +63,13 @@ pub struct Replicator {
     links: Links,
     streams: watch::Receiver<Arc<Vec<Stream>>>,
     states: States,
-    /// Room for [`UNDER_WAY_SPARE`] batches.
-    spare: Arc<Semaphore>,
 }
 
 impl Replicator {
     /// Sessions over a database.
     pub fn new(db: Db, links: Links, states: States) -> Self {
         let streams = streams::watch(&db);
-        Self { db, links, streams, states, spare: Arc::new(Semaphore::new(UNDER_WAY_SPARE)) }
+        Self { db, links, streams, states }
     }
 
     /// What the state of each audience comes to.
@@ -103,15 +94,14 @@ impl Replicator {
             Ok(known) => session.hello(&known),
             Err(error) => return End::Storage(error),
         };
-        let (verified, waiting) = mpsc::channel(UNDER_WAY + UNDER_WAY_SPARE);
+        let (verified, waiting) = mpsc::channel(1);
         let run = Run {
             of: self,
             peer,
             session: Mutex::new(session),
             outbox: Mutex::default(),
             wake: Notify::new(),
-            under_way: Arc::new(Semaphore::new(UNDER_WAY)),
-            unmerged: watch::Sender::new(0),
+            under_way: Arc::new(Semaphore::new(UNDER_WAY as usize)),
             verified,
             out,
         };
@@ -160,8 +150,6 @@ struct Run<'a> {
     wake: Notify,
     /// Room for [`UNDER_WAY`] batches.
     under_way: Arc<Semaphore>,
-    /// How many batches are verified and not merged yet.
-    unmerged: watch::Sender<usize>,
     /// Batches that may be merged.
     verified: mpsc::Sender<Waiting>,
     out: mpsc::Sender<ReplicationFrame>,
@@ -171,8 +159,7 @@ struct Run<'a> {
 struct Waiting {
     batch: accept::Verified,
     events: usize,
-    /// Given back when it is merged.
-    _room: OwnedSemaphorePermit,
+    room: OwnedSemaphorePermit,
 }
 
 impl Run<'_> {
@@ -320,14 +307,9 @@ impl Run<'_> {
 
     /// Verifies a batch and hands it on to be merged, in the order of arrival.
     async fn accept(&self, batch: EventBatch) -> Result<(), End> {
+        let gone = |_| End::Cut;
         let events = batch.events.len();
-        let (own, spare) = (Arc::clone(&self.under_way), Arc::clone(&self.of.spare));
-        let room = tokio::select! {
-            biased;
-            room = own.acquire_owned() => room,
-            room = spare.acquire_owned() => room,
-        };
-        let room = room.map_err(|_| End::Cut)?;
+        let room = Arc::clone(&self.under_way).acquire_owned().await.map_err(gone)?;
         if !batch.proofs.is_empty() {
             accept::proofs(&self.of.db, batch.proofs).await?;
         }
@@ -335,42 +317,28 @@ impl Run<'_> {
         let verify = |signed| accept::verify(&self.of.db, self.peer, signed, live_after);
         let verified = match verify(batch.events.clone()).await {
             Err(accept::Error::Fault(_)) => {
-                // What says whose key it is may be in a batch before: once they are merged, it is known.
-                self.unmerged.subscribe().wait_for(|count| *count == 0).await.map_err(|_| End::Cut)?;
+                // What says whose key it is may be in the batch before: once that is merged, it is known.
+                drop(self.under_way.acquire_many(UNDER_WAY - 1).await.map_err(gone)?);
                 verify(batch.events).await?
             }
             verified => verified?,
         };
-        self.unmerged.send_modify(|count| *count += 1);
-        self.verified.send(Waiting { batch: verified, events, _room: room }).await.map_err(|_| End::Cut)
+        self.verified.send(Waiting { batch: verified, events, room }).await.map_err(|_| End::Cut)
     }
 
-    /// Merges what was verified, in the order of arrival: what has come meanwhile with one sync to disk.
-    async fn merge(&self, mut arriving: mpsc::Receiver<Waiting>) -> End {
-        let mut waiting = VecDeque::new();
-        loop {
-            if waiting.is_empty() {
-                match arriving.recv().await {
-                    Some(first) => waiting.push_back(first),
-                    None => return End::Cut,
-                }
+    /// Merges what was verified, one batch after the other.
+    async fn merge(&self, mut waiting: mpsc::Receiver<Waiting>) -> End {
+        while let Some(Waiting { batch, events, room }) = waiting.recv().await {
+            if let Err(end) = self.take(batch, events).await {
+                return end;
             }
-            while let Ok(more) = arriving.try_recv() {
-                waiting.push_back(more);
-            }
-            let batches = waiting.iter().map(|waiting: &Waiting| waiting.batch.clone()).collect();
-            let merged = match accept::take_some(&self.of.db, batches).await {
-                Ok(merged) => merged,
-                Err(error) => return error.into(),
-            };
-            for (taken, done) in merged.into_iter().zip(std::iter::from_fn(|| waiting.pop_front())) {
-                self.merged(taken, done.events).await;
-            }
+            drop(room);
         }
+        End::Cut
     }
 
-    async fn merged(&self, taken: accept::Taken, count: usize) {
-        self.unmerged.send_modify(|count| *count -= 1);
+    async fn take(&self, batch: accept::Verified, count: usize) -> Result<(), End> {
+        let taken = batch.take(&self.of.db, &Permit::default()).await?;
         metrics::counter!("codepop_events_received_total").increment(taken.new as u64);
         if let Some((have, made)) = taken.forgotten {
             self.fence(&taken.reached.0.1.to_string(), have, made).await;
@@ -388,6 +356,7 @@ impl Run<'_> {
                 self.post(frame);
             }
         }
+        Ok(())
     }
 
     /// The peer has writes of this node that its database has lost, with our own signature.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use ed25519_dalek::{
-    Signature, VerifyingKey,
+    VerifyingKey,
     pkcs8::spki::der::pem::{LineEnding, encode_string},
 };
 use rustls_pki_types::{CertificateDer, UnixTime};
@@ -13,7 +13,7 @@ use uuid::Uuid;
 use webpki::KeyUsage;
 use x509_parser::{certificate::X509Certificate, extensions::GeneralName, prelude::FromDer as _, time::ASN1Time};
 
-use super::{CaCertificate, Error, KeyId, RegionAuthority, SpiffeId, key_id};
+use super::{CaCertificate, Error, KeyId, RegionAuthority, SpiffeId, is_signed, key_id};
 use crate::number::{HUB_MAX, NODE_MAX};
 
 /// What stands before the 64 hexadecimal digits of the event key in a certificate's second URI SAN.
@@ -181,12 +181,10 @@ impl Certified {
         self.event_key.as_ref().map(key_id)
     }
 
-    /// Whether the holder's event key signed `message`. Strict: exactly one signature fits.
+    /// Whether the holder's event key signed `message`, as [`is_signed`] judges.
     pub fn has_signed(&self, message: &[u8], signature: &[u8]) -> bool {
-        let signature = Signature::from_slice(signature);
-        self.event_key
-            .zip(signature.ok())
-            .is_some_and(|(key, signature)| key.verify_strict(message, &signature).is_ok())
+        let signed = self.event_key.as_ref().zip(signature.try_into().ok());
+        signed.is_some_and(|(key, signature)| is_signed((key, message, signature)))
     }
 
     /// How long it was made for, counted from when it was made, not from the date to which it was dated back.
