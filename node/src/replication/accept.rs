@@ -7,8 +7,7 @@ use codepop_proto::{
     journal::SignedEvent,
     mesh::{CertificateRevoked, NodeAnnounced, NodeReplaced},
 };
-use codepop_shared::identity::{Certified, KeyId, Kind, SpiffeId, are_signed};
-use ed25519_dalek::VerifyingKey;
+use codepop_shared::identity::{Certified, KeyId, Kind, Signed, SpiffeId, are_signed};
 use futures::future::BoxFuture;
 use prost::{Message as _, Name as _};
 use uuid::Uuid;
@@ -371,7 +370,7 @@ fn too_late<'a>(
 }
 
 /// What must have been signed, and by whom.
-fn signed<'a>(event: &'a Event, keys: &'a Keys) -> Option<(&'a VerifyingKey, &'a [u8], &'a [u8; 64])> {
+fn signed<'a>(event: &'a Event, keys: &'a Keys) -> Option<Signed<'a>> {
     let key = keys.get(&event.header.key_id)?.event_key.as_ref()?;
     Some((key, &event.header_bytes, &event.signature))
 }

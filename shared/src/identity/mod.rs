@@ -18,7 +18,7 @@ pub use certified::{Certified, EVENT_KEY_URI, REPLACES_URI, Replaced};
 pub use key::{KeyId, is_hash_of, key_id};
 pub use kind::Kind;
 pub use region::RegionAuthority;
-pub use signature::{are_signed, is_signed};
+pub use signature::{Signed, are_signed, is_signed};
 pub use spiffe::{NO_REGION, SpiffeId, chain_name};
 
 /// Why a name or a certificate is not accepted. Shown to operators and logged; holds nothing secret.

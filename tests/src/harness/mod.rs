@@ -30,6 +30,6 @@ pub use phone::Phone;
 pub use plain::call;
 pub use rights::{Caller, hours_ago, session};
 pub use seeded::Seeded;
-pub use shop::SPREAD;
+pub use shop::{SPREAD, shelf_items};
 pub use stranger::{Saying, Session, Stranger};
 pub use talk::silence;

@@ -20,6 +20,11 @@ const SHELVES: &[(&str, &[&str])] = &[
     ("Physical", &["Small Cups", "Med Cups", "Large Cups", "Small Lids", "Large Lids", "Straws"]),
 ];
 
+/// How many items a store's shelves hold once they are filled.
+pub fn shelf_items() -> usize {
+    SHELVES.iter().map(|(_, names)| names.len()).sum()
+}
+
 impl Mesh {
     /// The first super admin's token, made with the operator's key and logged in at this gateway.
     ///
